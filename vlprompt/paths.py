@@ -1,5 +1,6 @@
 """Where things lie: the data that comes with the package, the cache, and files written as a whole."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,12 +34,22 @@ def cache_folder() -> Path:
 
 @contextmanager
 def replace_whole(path: Path) -> Iterator[Path]:
-    """Write to the temporary path that this gives; it takes the place of `path` only when whole."""
+    """Write to the temporary path that this gives; it takes the place of `path` only when whole.
+
+    A full disk is an OSError that says what to do.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
         os.replace(temporary, path)
+    except Exception as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):  # safetensors' own type
+            raise OSError(
+                f"the disk is full while writing {path}: free some space (for the images, VLPROMPT_CACHE may name a "
+                "folder on another disk), then run the same command again"
+            ) from None
+        raise
     finally:
         temporary.unlink(missing_ok=True)

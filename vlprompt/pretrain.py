@@ -40,9 +40,9 @@ SHORT = 14  # tokens: captions up to here are encoded together, the few longer o
 class Recipe:
     """How the small CLIP is trained. Steps may be changed until the learning rate starts to fall."""
 
-    steps: int = 5000
+    steps: int = 4000
     batch: int = 256  # different things, so that no two captions of a batch fit one scene
-    lr: float = 1e-3
+    lr: float = 2e-3
     weight_decay: float = 0.1
     warmup: int = 200
     decay: float = 0.25  # of the steps, at the end, in which the learning rate falls to 0

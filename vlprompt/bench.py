@@ -1,0 +1,196 @@
+"""`vlprompt bench`: how much faster and smaller the engine is than the papers' codes, with the same numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from open_clip import IMAGENET_CLASSNAMES
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from tqdm import tqdm
+
+from vlprompt import flops, measure
+from vlprompt.backbone import Backbone
+from vlprompt.steps import ROWS, STEPS, Numbers, Step, Work
+
+CLOSE = {"logits": 1e-4, "gradient": 1e-3}  # in float32, relative to the largest number
+NAMES = list(dict.fromkeys(IMAGENET_CLASSNAMES))  # two of the thousand stand there twice
+
+
+def bench(
+    backbone: Backbone,
+    names: Sequence[str],
+    *,
+    rows: Sequence[str] | None = None,
+    repeats: int = 3,
+    precision: torch.dtype | None = None,
+    compiled: Sequence[bool] | None = None,
+    backend: str = "inductor",
+    progress: bool = True,
+) -> dict:
+    """Run the steps of `rows` (default: all of `ROWS`) in both ways, in turn, `repeats` times.
+
+    By default in float32 on a CPU; on a GPU in bfloat16, the engine both without and with `torch.compile`. Returns what
+    `vlprompt bench --json` prints; benchmarks/README.md says what each entry means.
+    """
+    device, on_gpu = backbone.device, backbone.device.type == "cuda"
+    precision = precision or (torch.bfloat16 if on_gpu else torch.float32)
+    compiled = compiled or ([False, True] if on_gpu else [False])
+    rate = measure.matrix_rate(device, precision)
+    found = []
+    steps = {served: step for served, step in STEPS.items() if rows is None or set(served) & set(rows)}
+    with tqdm(total=len(steps) * (repeats + 1), unit="round", disable=not progress) as bar:
+        for served, make in steps.items():
+            bar.set_description(served[0])
+            step = make(backbone, names)
+            wanted = [row for row in served if rows is None or row in rows]
+            found += run_step(step, wanted, device, precision, compiled, backend, repeats, rate, bar)
+    return {
+        "machine": measure.machine(device),
+        "backbone": backbone.name,
+        "classes": len(names),
+        "precision": str(precision).removeprefix("torch."),
+        "repeats": repeats,
+        "matrix_rate": rate,
+        "rows": found,
+        "agree": all(row["agree"] for row in found),
+    }
+
+
+@dataclass
+class Figures:
+    """What one way of a step took."""
+
+    flops: int
+    peak: int
+    seconds: list[float]
+
+    def report(self, step: Step, needed: float, rate: float) -> dict:
+        middle = median(self.seconds)
+        return {
+            "seconds": [s / step.images for s in self.seconds],
+            "median": middle / step.images,
+            "peak_bytes": self.peak,
+            "flops": self.flops / step.images,
+            "needed_of_flops": needed / self.flops,
+            "of_matrix_rate": self.flops / middle / rate,
+        }
+
+
+def run_step(
+    step: Step,
+    rows: Sequence[str],
+    device: torch.device,
+    precision: torch.dtype,
+    compiled: Sequence[bool],
+    backend: str,
+    repeats: int,
+    rate: float,
+    bar: tqdm,
+) -> list[dict]:
+    """The reports of a step's rows: both ways once to count and compare, then in turn by the clock."""
+    plain = step.plain.within(device, precision)
+    theirs, plain_figures = examine(step.plain, plain, device)
+    ways: dict[tuple[str, bool], tuple[Work, Figures, dict[str, float]]] = {}
+    for row in rows:
+        eager = step.engine[row].within(device, precision)
+        ours, figures = examine(step.engine[row], eager, device)
+        difference = apart(ours, theirs)
+        for on in compiled:
+            work = eager
+            if on:
+                work = eager.compiled(backend)
+                work()  # compiles
+                figures = Figures(figures.flops, measure.peak_memory(work, device)[1], [])
+            ways[row, on] = work, figures, difference
+    bar.update()
+    for _ in range(repeats):
+        plain_figures.seconds.append(measure.seconds(plain, device))
+        for work, figures, _ in ways.values():
+            figures.seconds.append(measure.seconds(work, device))
+        bar.update()
+
+    reports = []
+    for (row, on), (_, figures, difference) in ways.items():
+        needed = step.needed[row]
+        slow, fast = plain_figures.report(step, needed, rate), figures.report(step, needed, rate)
+        ratio, memory_ratio = slow["median"] / fast["median"], slow["peak_bytes"] / fast["peak_bytes"]
+        about, goal, memory_goal = ROWS[row].about, ROWS[row].goal, ROWS[row].memory_goal
+        reports.append(
+            {
+                "row": row,
+                "about": about,
+                "compiled": on,
+                "plain": slow,
+                "engine": fast,
+                "ratio": ratio,
+                "memory_ratio": memory_ratio,
+                "flops_ratio": slow["flops"] / fast["flops"],
+                "goal": goal,
+                "memory_goal": memory_goal,
+                "needed_flops": needed / step.images,
+                "apart": difference,
+                "agree": all(difference[what] < CLOSE[what] for what in difference),
+            }
+        )
+    return reports
+
+
+def examine(exact: Work, timed: Work, device: torch.device) -> tuple[Numbers, Figures]:
+    """The numbers and FLOPs of `exact`, in float32, and the peak memory of `timed`: one run where they are the same."""
+    (numbers, done), peak = measure.peak_memory(lambda: flops.spent(exact), device)
+    if timed is not exact:
+        peak = measure.peak_memory(timed, device)[1]
+    return numbers, Figures(done, peak, [])
+
+
+def apart(ours: Numbers, theirs: Numbers) -> dict[str, float]:
+    """The largest differences of two ways, relative to the largest number."""
+
+    def relative(one: Tensor, other: Tensor) -> float:
+        return float((one - other).abs().max() / other.abs().max().clamp(min=1e-30))
+
+    logits, gradients = relative(ours[0], theirs[0]), list(map(relative, ours[1], theirs[1]))
+    return {"logits": logits, **({"gradient": max(gradients)} if gradients else {})}
+
+
+def show(result: dict) -> None:
+    """Print the table of a result, on standard output."""
+    about = result["machine"]
+    place = about.get("gpu") or f"{about['processor']}, {about['threads']} threads"
+    title = f"{result['backbone']}, {result['classes']} classes, {result['precision']}, {place}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("step")
+    for column in ("papers' way", "engine", "faster", "goal", "memory", "smaller", "needed/spent", "of matrix rate"):
+        table.add_column(column, justify="right")
+    for row in result["rows"]:
+        slow, fast = row["plain"], row["engine"]
+        table.add_row(
+            row["about"] + (", compiled" if row["compiled"] else ""),
+            _time(slow["seconds"]),
+            _time(fast["seconds"]),
+            f"{row['ratio']:.1f}×",
+            f"{row['goal']:g}×" if row["goal"] else "",
+            f"{_bytes(slow['peak_bytes'])} → {_bytes(fast['peak_bytes'])}",
+            f"{row['memory_ratio']:.1f}×",
+            f"{slow['needed_of_flops']:.0%} → {fast['needed_of_flops']:.0%}",
+            f"{slow['of_matrix_rate']:.0%} → {fast['of_matrix_rate']:.0%}",
+        )
+    console = Console()
+    console.width = max(console.width, 150) if not console.is_terminal else console.width
+    console.print(table)
+    for row in result["rows"]:
+        if not row["agree"]:
+            console.print(f"{row['row']}: the two ways differ by {row['apart']}, more than {CLOSE}")
+
+
+def _time(seconds: list[float]) -> str:
+    unit, scale = ("s", 1) if median(seconds) >= 1 else ("ms", 1000)
+    low, middle, high = (scale * value for value in (min(seconds), median(seconds), max(seconds)))
+    return f"{middle:.3g} {unit} ({low:.3g}–{high:.3g})"
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
