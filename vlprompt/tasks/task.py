@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 SHOTS = (1, 64)  # the least and the most images a class that a few-shot training set may have
 VALIDATION_SHOTS = 4  # as in CoOp: min(shots, 4)
-TEST_SHOTS = 20  # images a class in a test set
+TEST_SHOTS, TEST_SIZE = 20, 540  # images a class in a test set, and the least number in all
 
 # (class, side, number of images, generator) -> (number, 3, 48, 48) uint8
 Painter = Callable[[int, str, int, Generator], Tensor]
@@ -59,11 +59,11 @@ class Task:
         return self.images("validation", "T", min(shots, VALIDATION_SHOTS), seed)
 
     def test(self, side: str = "E") -> tuple[Tensor, Tensor]:
-        """The test set, always the same: 20 images a class, of drawings that training never shows.
+        """The test set, always the same: 20 images a class or more, of drawings that training never shows.
 
         `side` may be a style that is kept for domain generalisation, such as "openmoji".
         """
-        return self.images("test", side, TEST_SHOTS, 0)
+        return self.images("test", side, max(TEST_SHOTS, math.ceil(TEST_SIZE / len(self.all_classnames))), 0)
 
     def images(self, split: str, side: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
         """`count` images of each class, class by class, from a generator of their own for each class."""
