@@ -50,7 +50,10 @@ def main() -> None:
     rows = {}
     for name in vlprompt.tasks.task_names():
         row = rows[name] = measure(backbone, name)
-        print(f"| {name} | {row['classes']} | " + " | ".join(f"{v:.1f}" for v in list(row.values())[1:]) + " |", flush=True)
+        print(
+            f"| {name} | {row['classes']} | " + " | ".join(f"{v:.1f}" for v in list(row.values())[1:]) + " |",
+            flush=True,
+        )
     things = [row for name, row in rows.items() if vlprompt.tasks.load(name).group == "natural"]
     means = [fmean(row[column] for row in things) for column in list(things[0])[1:]]
     print("| **mean of the eleven** | | " + " | ".join(f"{v:.1f}" for v in means) + " |")

@@ -67,6 +67,4 @@ def images(backbone, count=2, seed=0):
 
 def apart(ours, theirs):
     """The largest difference, relative to the largest number."""
-    return float(
-        (ours - theirs).detach().abs().max() / theirs.detach().abs().max().clamp(min=1e-12)
-    )
+    return float((ours - theirs).detach().abs().max() / theirs.detach().abs().max().clamp(min=1e-12))

@@ -67,10 +67,7 @@ def test_tiny(tiny):
     assert {p.dtype for p in backbone.model.parameters()} == {torch.float32}
     tokens = backbone.tokenize([f"{name}." for name in NAMES])
     assert apart(backbone.model.encode_text(tokens), model.encode_text(tokens)) < 0.02
-    assert (
-        apart(backbone.model.encode_image(images(backbone)), model.encode_image(images(backbone)))
-        < 0.02
-    )
+    assert apart(backbone.model.encode_image(images(backbone)), model.encode_image(images(backbone))) < 0.02
     white = backbone.preprocess(Image.new("RGB", (60, 80), "white"))
     assert white.shape == (3, 48, 48)
     assert apart(white, torch.full((3, 48, 48), 2.5)) < 1e-6

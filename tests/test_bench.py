@@ -41,7 +41,7 @@ def base():
 
 
 def test_flops_of_the_papers_way_by_hand(base):
-    """methods.md, section 6: 24 d² a layer and token and 4 L d of attention; 5.96 GFLOP a class, 35.1 an image."""
+    """24 d² a layer and token and 4 L d of attention; 5.96 GFLOP a class, 35.1 an image."""
     sentences = fill(base, "a photo of a {}.", NAMES[:3])
     _, text = flops.spent(lambda: encode_text(plain(base), sentences))
     by_hand = 12 * 77 * (24 * 512**2 + 4 * 77 * 512) + 2 * 512 * 512
@@ -55,7 +55,9 @@ def test_flops_of_the_papers_way_by_hand(base):
 
 
 def test_flops_needed_by_hand(base):
-    assert flops.image_needed(base, 1) == pytest.approx(35.1e9 * (1 - 0.069), rel=5e-3), "methods.md 6.3"
+    assert flops.image_needed(base, 1) == pytest.approx(35.1e9 * (1 - 0.069), rel=5e-3), (
+        "only the class token in the last layer"
+    )
 
     sentences = around_context(base, ["dog", "cat flap"], 4, None)  # 5 in front; then 3 and 4 of their own
     d, ends = 512, sentences.ends.tolist()
@@ -85,7 +87,7 @@ def test_flops_needed_backward_by_hand(base):
     fixed = fill(base, "a photo of a {}.", ["cat"])
     assert flops.text_needed(base, fixed, backward=True) == flops.text_needed(base, fixed), "nothing is learned"
     prompted = flops.image_needed(base, 1, depth=9, length=2, backward=True)
-    assert 1.9 < prompted / flops.image_needed(base, 1, depth=9, length=2) < 2
+    assert 1.95 < prompted / flops.image_needed(base, 1, depth=9, length=2) < 2.01
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -120,7 +122,9 @@ def test_peak_memory_is_what_is_held_at_once():
             del one
         return "done"
 
-    assert measure.peak_memory(call, CPU) == ("done", 2 * 4_000_000)
+    done, peak = measure.peak_memory(call, CPU)
+    assert done == "done"
+    assert 8_000_000 <= peak < 8_001_000
 
 
 def test_machine_names_what_decides():
@@ -151,7 +155,7 @@ def test_every_row_agrees_and_has_its_figures(result):
 
 def test_kept_features_are_not_computed_again(result):
     rows = {row["row"]: row for row in result["rows"]}
-    assert rows["coop-kept"]["plain"] == rows["coop"]["plain"]
+    assert rows["coop-kept"]["plain"]["seconds"] == rows["coop"]["plain"]["seconds"], "against the same"
     assert rows["coop-kept"]["engine"]["flops"] < rows["coop"]["engine"]["flops"]
 
 
@@ -164,8 +168,9 @@ def test_a_wrong_engine_is_found_out():
         def update(self):
             pass
 
-    right, wrong = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.001])
-    step = Step(Work(lambda: right), {"text": Work(lambda: wrong)}, {"text": 1.0})
+    right, wrong = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.001]])
+    one = torch.eye(2)
+    step = Step(Work(lambda: right @ one), {"text": Work(lambda: wrong @ one)}, {"text": 1.0})
     (row,) = run_step(step, ["text"], CPU, torch.float32, [False], "eager", 1, 1.0, Bar())
     assert not row["agree"]
     assert row["apart"]["logits"] == pytest.approx(5e-4, rel=1e-3)

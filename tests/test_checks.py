@@ -103,7 +103,7 @@ WRONG = [
     (checks.best_names, lambda i, t, n, k: n[:k], "other names than the cosines give"),
     # what it may have seen
     (checks.what_it_saw, lambda: {"a", "b", "c"}, "what it remembers"),
-    (checks.what_it_saw, lambda: {"b"}, "along the row of emojione"),
+    (checks.what_it_saw, lambda: {"b"}, "along the row of flat fluent"),
     (checks.what_it_saw, lambda: {"c"}, "the column of the fox"),
     (checks.what_it_saw, lambda: {"b", "c", "d"}, "kept away from everybody"),
     (checks.what_it_saw, lambda: {"b", "c", "e"}, "a set of letters"),

@@ -257,9 +257,7 @@ def test_towers_that_look_back_take_the_plain_path(options):
     assert apart(encode_text(backbone, fixed), read) < 1e-5
 
 
-@pytest.mark.parametrize(
-    "options", [{"pool_type": "eos", "eos_id": 49407}, {"proj_type": "none"}, {"proj_bias": True}]
-)
+@pytest.mark.parametrize("options", [{"pool_type": "eos", "eos_id": 49407}, {"proj_type": "none"}, {"proj_bias": True}])
 def test_other_causal_towers_take_the_fast_path(options, monkeypatch):
     embed = 32 if options.get("proj_type") else 24
     backbone = clip(kind=open_clip.CustomTextCLIP, embed=embed, **options)

@@ -35,9 +35,7 @@ def test_accuracy_is_the_share_of_right_answers(batch_size):
     method, (images, labels) = CountsTexts(), data()
     right = (method(images).argmax(1) == labels).sum().item()
     method.made = 0
-    assert accuracy(method, images, labels, batch_size=batch_size) == pytest.approx(
-        100 * right / 24
-    )
+    assert accuracy(method, images, labels, batch_size=batch_size) == pytest.approx(100 * right / 24)
     assert method.made == 1, "what does not depend on the image is computed once"
 
 

@@ -22,7 +22,7 @@ from vlprompt import lesson
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(path for path in FOLDER.glob("*.ipynb") if not path.name.startswith("."))
 WORDS = (1500, 2500)
-CODE_CELLS, LINES, WIDTH = 35, 25, 130
+CODE_CELLS, LINES, WIDTH = 35, 25, 120
 OUTPUT_BYTES = 150_000  # of one output, as it is stored
 SEEN = re.compile(r"(?m)^> \*\*Seen:\*\* (.+)$")
 # A result in prose: a number that we measured, which belongs into a claim. The papers' stand in cells tagged `paper`.

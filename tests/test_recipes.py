@@ -10,10 +10,7 @@ from vlprompt.recipes import COOP_EPOCHS, PAPER, SCALES, SCHEDULES, TINY, Recipe
 
 
 def by_epoch(made, steps_per_epoch=7):
-    rates = [
-        [made.learning_rate(e * steps_per_epoch + i, steps_per_epoch) for i in (0, 6)]
-        for e in range(made.epochs)
-    ]
+    rates = [[made.learning_rate(e * steps_per_epoch + i, steps_per_epoch) for i in (0, 6)] for e in range(made.epochs)]
     assert all(first == last for first, last in rates), "one rate an epoch"
     return [first for first, _ in rates]
 

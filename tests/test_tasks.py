@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vlprompt import tasks
 from vlprompt.tasks import emoji, scenes
 from vlprompt.tasks.classes import positions, read_tasks, styles_on
-from vlprompt.tasks.sides import ROWS, SIDES, side_of
+from vlprompt.tasks.sides import ROWS, SIDES, sides_of
 from vlprompt.tasks.things import STYLES
 
 NAMES = tasks.task_names()
@@ -34,7 +34,7 @@ def test_eleven_tasks_of_things_a_texture_and_three_structured_ones():
 
 def test_the_table_of_sides_names_every_style_and_gives_every_row_a_side():
     assert set(SIDES) == set(STYLES)
-    assert all(len(row) == ROWS and set(row) <= set("PTED") for row in SIDES.values())
+    assert all(len(row) == ROWS and set(row) <= set("PTEeD") for row in SIDES.values())
     for style, row in SIDES.items():
         assert set(row) == {"D"} if "D" in row else True, style
 
@@ -172,5 +172,9 @@ def test_a_drawing_lands_where_the_layout_says():
 
 
 def test_a_drawing_of_no_task_is_for_pretraining_unless_its_style_is_kept():
-    assert side_of(None, "noto") == "P"
-    assert side_of(None, "openmoji") == "D"
+    assert sides_of(None, ["noto", "openmoji"]) == {"noto": "P", "openmoji": "D"}
+
+
+def test_a_second_test_drawing_trains_where_the_first_exists():
+    assert sides_of(2, ["noto", "emojione-v1"]) == {"noto": "E", "emojione-v1": "T"}
+    assert sides_of(2, ["twemoji", "emojione-v1"]) == {"twemoji": "T", "emojione-v1": "E"}

@@ -296,9 +296,7 @@ def test_another_runs_checkpoint_is_refused(tmp_path, change, said):
     assert torch.equal(learned(run["method"]), before)
 
 
-@pytest.mark.parametrize(
-    "damage", [b"", b"not a checkpoint at all", "truncated", "one bit", "foreign"]
-)
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint at all", "truncated", "one bit", "foreign"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / "state"
     fit(Toy(), *data(), RECIPE, checkpoint=path)
@@ -327,9 +325,7 @@ def test_a_learning_rate_beyond_all_bounds_stops_the_training(tmp_path):
     method = Toy()
     with pytest.raises(FloatingPointError) as stop:
         fit(method, images, labels, Recipe(1e38, 4, 5), checkpoint=path)
-    assert "after step 5 (epoch 2 of 4), whose learning rate of 1e+38 is likely too high" in str(
-        stop.value
-    )
+    assert "after step 5 (epoch 2 of 4), whose learning rate of 1e+38 is likely too high" in str(stop.value)
     assert "try lr=1e+37" in str(stop.value)
     assert learned(method).isfinite().all()
     assert method(images).isfinite().all()

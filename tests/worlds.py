@@ -1,4 +1,4 @@
-"""A small world for tests: twelve things by three artists, each a coloured square of its own."""
+"""A small world for tests: twelve things by three artists, each thing a square of its own colour."""
 
 import json
 from pathlib import Path
@@ -14,10 +14,11 @@ ARTISTS = ("noto", "twemoji", "fluent-emoji")
 
 def small_world() -> Drawings:
     """Drawings of things that are in no task, so that all of them are for pretraining."""
-    things = tuple(Thing(f"{name} one", (name, "thing"), "object", {s: name for s in ARTISTS}) for name in NAMES)
+    things = tuple(Thing(f"{name} one", (name, "thing"), "object", dict.fromkeys(ARTISTS, name)) for name in NAMES)
     rows = {key: i for i, key in enumerate((t.name, s) for s in ARTISTS for t in things)}
     generator = torch.Generator().manual_seed(7)
-    pixels = torch.randint(0, 256, (len(rows), 4, 1, 1), generator=generator).expand(-1, -1, SIZE, SIZE).clone()
+    colours = torch.randint(0, 256, (len(things), 4, 1, 1), generator=generator).repeat(len(ARTISTS), 1, 1, 1)
+    pixels = colours.expand(-1, -1, SIZE, SIZE).clone()
     pixels[:, 3] = 255
     return Drawings(things, pixels.to(torch.uint8), rows)
 

@@ -1,9 +1,9 @@
 """Prompt learning for vision-language models: one engine, every method, and the course that explains them.
 
-    import vlprompt
-    backbone = vlprompt.load("tiny")
-    method = vlprompt.methods.MaPLe(backbone, ["cat", "dog"], depth=9, length=2, init="a photo of a")
-    logits = method(images)
+import vlprompt
+backbone = vlprompt.load("tiny")
+method = vlprompt.methods.MaPLe(backbone, ["cat", "dog"], depth=9, length=2, init="a photo of a")
+logits = method(images)
 """
 
 from importlib import import_module

@@ -124,24 +124,18 @@ class Backbone:
         return torch.stack([self.preprocess(to_pil_image(image)) for image in images])
 
 
-def wrap(
-    model: nn.Module, tokenizer: Callable, preprocess: Callable, name: str = "custom"
-) -> Backbone:
+def wrap(model: nn.Module, tokenizer: Callable, preprocess: Callable, name: str = "custom") -> Backbone:
     """A Backbone around an open_clip model that you already hold; its weights are used in place.
 
     The model is frozen: evaluation mode, no gradients. ValueError unless it is a float32 CLIP.
     """
-    missing = [
-        part for part in ("visual", "logit_scale", "context_length") if not hasattr(model, part)
-    ]
+    missing = [part for part in ("visual", "logit_scale", "context_length") if not hasattr(model, part)]
     if missing:
         raise ValueError(
             f"wrap takes an open_clip model (CLIP or CustomTextCLIP); {type(model).__name__} has "
             f"no {' and no '.join(missing)}"
         )
-    if model.logit_scale.dtype != torch.float32 or {p.dtype for p in model.parameters()} != {
-        torch.float32
-    }:
+    if model.logit_scale.dtype != torch.float32 or {p.dtype for p in model.parameters()} != {torch.float32}:
         raise ValueError(
             "the model's weights must be float32: call model.float() first, and let autocast lower "
             "the precision of the arithmetic"
@@ -184,7 +178,5 @@ def _device(device: str | torch.device | None) -> torch.device:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(
-            f"the device {device!r} is not there; 'cpu' always is, and None takes the best"
-        ) from error
+        raise ValueError(f"the device {device!r} is not there; 'cpu' always is, and None takes the best") from error
     return torch.device(device)

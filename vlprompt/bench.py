@@ -174,7 +174,7 @@ def show(result: dict) -> None:
     place = about.get("gpu") or f"{about['processor']}, {about['threads']} threads"
     title = f"{result['backbone']}, {result['classes']} classes, {result['precision']}, {place}"
     table = Table(title=title, title_justify="left")
-    table.add_column("step")
+    table.add_column("step", no_wrap=True)
     for column in ("papers' way", "engine", "faster", "goal", "memory", "smaller", "needed/spent", "of matrix rate"):
         table.add_column(column, justify="right")
     for row in result["rows"]:
@@ -191,7 +191,7 @@ def show(result: dict) -> None:
             f"{slow['of_matrix_rate']:.0%} → {fast['of_matrix_rate']:.0%}",
         )
     console = Console()
-    console.width = max(console.width, 150) if not console.is_terminal else console.width
+    console.width = max(console.width, 160) if not console.is_terminal else console.width
     console.print(table)
     for row in result["rows"]:
         if not row["agree"]:

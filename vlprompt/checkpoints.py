@@ -15,11 +15,7 @@ from vlprompt.backbone import Backbone
 from vlprompt.paths import replace_whole
 
 FORMAT = "vlprompt-1"
-CLASSES = {
-    name: made
-    for name, made in vars(methods).items()
-    if isinstance(made, type) and issubclass(made, nn.Module)
-}
+CLASSES = {name: made for name, made in vars(methods).items() if isinstance(made, type) and issubclass(made, nn.Module)}
 
 
 def save(method: nn.Module, path: str | PathLike) -> None:
@@ -38,9 +34,7 @@ def save(method: nn.Module, path: str | PathLike) -> None:
         safetensors.torch.save_file(state, temporary, metadata=header)
 
 
-def load(
-    path: str | PathLike, backbone: Backbone, classnames: Sequence[str] | None = None
-) -> nn.Module:
+def load(path: str | PathLike, backbone: Backbone, classnames: Sequence[str] | None = None) -> nn.Module:
     """The method that was saved, on the backbone it was trained on; for other class names if given.
 
     ValueError that says what differs, if the file is damaged, foreign, or of another backbone.
@@ -69,8 +63,7 @@ def load(
     differ += [name for name in own.keys() & state.keys() if own[name].shape != state[name].shape]
     if differ:
         raise ValueError(
-            f"{path} does not fit the {header['method']} that its header describes: "
-            f"{', '.join(differ[:4])} differ"
+            f"{path} does not fit the {header['method']} that its header describes: {', '.join(differ[:4])} differ"
         )
     method.load_state_dict(state)
     return method if classnames is None else method.with_classes(classnames)

@@ -119,7 +119,7 @@ def what_it_saw(function: Callable[[], set[str]]) -> None:
     if "b" not in answer:
         raise AssertionError("what_it_saw: look at the column of the fox again: which drawings there have a P?")
     if "c" not in answer:
-        raise AssertionError("what_it_saw: look along the row of emojione: it has a P at other things")
+        raise AssertionError("what_it_saw: look along the row of flat fluent: it has a P at other things")
     if answer != {"b", "c"}:
         raise AssertionError("what_it_saw: the answer is a set of letters out of 'a', 'b', 'c', 'd'")
     passed("what_it_saw")

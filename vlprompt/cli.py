@@ -106,7 +106,7 @@ def run(
 ) -> None:
     """Train one method on one task and test it."""
     options = {k: v for k, v in {"depth": depth, "length": length}.items() if v is not None}
-    if length is not None and length > len("a photo of a".split()) and takes(method, "init"):
+    if length is not None and length > len(["a", "photo", "of", "a"]) and takes(method, "init"):
         options["init"] = None  # longer than the first words: random vectors, as in the authors' codes
     changes = {k: v for k, v in {"epochs": epochs, "lr": lr}.items() if v is not None}
     check_names([method], protocol, options)

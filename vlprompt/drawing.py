@@ -15,10 +15,11 @@ from torch import Tensor
 from vlprompt.plots import COLOURS
 from vlprompt.tasks.classes import read_tasks
 from vlprompt.tasks.emoji import drawings
-from vlprompt.tasks.sides import side_of
+from vlprompt.tasks.sides import sides_of as sides_of_class
 from vlprompt.tasks.things import STYLES
 
 HATCH = "////"  # what is learned is hatched, so that colour is never alone
+WORDS = ("a", "photo", "of", "a")
 TIES = ("", "coupling", "meta-net")
 
 
@@ -35,7 +36,7 @@ def towers(
     *,
     title: str,
     image: Tensor | None = None,
-    words: Sequence[str] = ("a", "photo", "of", "a"),
+    words: Sequence[str] | None = None,
     name: str = "[name]",
     tie: str = "",
     head: bool = False,
@@ -45,7 +46,8 @@ def towers(
 
     `prompts` is a method's `prompts()`, or None. `tie`: "coupling" draws MaPLe's maps from text to vision prompts,
     "meta-net" CoCoOp's network. `head`: a learned linear head stands in the text tower's place. `image`
-    (3, H, W) uint8 is what goes in. ValueError for a tie that is not known or prompts in more layers than there are.
+    (3, H, W) uint8 is what goes in. `words` stand before the name, "a photo of a" by default; a context of M vectors
+    takes the place of the first M. ValueError for a tie that is not known, or prompts in more layers than there are.
     """
     if tie not in TIES:
         raise ValueError(f"tie={tie!r}; choose one of {TIES}")
@@ -71,7 +73,8 @@ def towers(
         arrow(axes, (77, 39.2), (58, 53), bend=0.15)
     else:
         draw_layers(axes, 62, "text", "text tower", layers)
-        draw_words(axes, words, name, learned=text > 0)
+        length = min(prompts.text[0].shape[-2], 6) if text else 0  # M; more than six are not drawn
+        draw_words(axes, words if words is not None else () if text else WORDS, name, length)
         arrow(axes, (78, 14.8), (78, 15.9))
         arrow(axes, (78, top), (58, 53), bend=0.15)
     arrow(axes, (22, top), (42, 53), bend=-0.15)
@@ -95,7 +98,7 @@ def towers(
         box(axes, 43, 26, 14, 6, "white", COLOURS["learned"], hatch=HATCH)
         label(axes, 50, 29, "Meta-Net", weight="bold", back=True)
         arrow(axes, (31.5, 50.5), (48, 32.2), bend=-0.3)
-        arrow(axes, (52, 25.8), (63, 13.4), bend=0.25, colour=COLOURS["learned"])
+        arrow(axes, (52, 25.8), (69.5, 14.7), bend=0.2, colour=COLOURS["learned"])
 
     box(axes, 42, 51, 16, 6, "white", "#333333")
     label(axes, 50, 54, "logits" if head else "scale × cosine", weight="bold")
@@ -145,10 +148,10 @@ def draw_image(axes: Axes, image: Tensor | None, pixels: Tensor | None) -> None:
     label(axes, 20.5, 5.2, "image", align="left")
 
 
-def draw_words(axes: Axes, words: Sequence[str], name: str, learned: bool) -> None:
-    """The sentence, a box a token: the words (or learned vectors in their place), the name, full stop, end."""
-    sentence = ["start", *words, name, ".", "end"]
-    mine = [learned and 0 < k <= len(words) for k in range(len(sentence))]
+def draw_words(axes: Axes, words: Sequence[str], name: str, learned: int) -> None:
+    """The sentence, a box a token: learned vectors, the words behind them, the name, full stop, end."""
+    sentence = ["start", *["v"] * learned, *words[learned:], name, ".", "end"]
+    mine = [0 < k <= learned for k in range(len(sentence))]
     widths = [2.6 if own else max(2.4, 1.0 + 0.95 * len(word)) for word, own in zip(sentence, mine, strict=True)]
     gap = 0.35
     x = 78 - (sum(widths) + gap * (len(widths) - 1)) / 2
@@ -156,7 +159,7 @@ def draw_words(axes: Axes, words: Sequence[str], name: str, learned: bool) -> No
         fill = COLOURS["text"] if word == "end" else "white"
         edge = COLOURS["learned"] if own else COLOURS["text"]
         box(axes, x, 11.6, width, 2.9, fill, edge, hatch=HATCH if own else "")
-        label(axes, x + width / 2, 13, "v" if own else word, size=7.5, back=own)
+        label(axes, x + width / 2, 13, word, size=7.5, back=own)
         x += width + gap
     label(axes, 78, 9.4, "a sentence for each class, read at its end token", size=8)
 
@@ -249,8 +252,7 @@ def sides_of(task: str) -> dict[tuple[str, str], str]:
     """The side of every drawing of a task's classes: {(class name, style): side}."""
     listing, world = read_tasks()[task], drawings()
     return {
-        (name, style): side_of(position, style)
+        (name, style): side
         for position, (name, thing) in enumerate(zip(listing.classnames, listing.things, strict=True))
-        for style in STYLES
-        if (thing, style) in world.rows
+        for style, side in sides_of_class(position, [s for s in STYLES if (thing, s) in world.rows]).items()
     }

@@ -77,11 +77,7 @@ def encode_text(backbone: Backbone, sentences: Sentences, prompts: Prompts | Non
 def takes_vision_tokens(backbone: Backbone) -> bool:
     """True of open_clip's own ViT read at its class token; ResNets and timm towers take none."""
     visual = backbone.visual
-    return (
-        isinstance(visual, VisionTransformer)
-        and visual.attn_pool is None
-        and visual.pool_type == "tok"
-    )
+    return isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type == "tok"
 
 
 def takes_context(backbone: Backbone) -> bool:
@@ -101,9 +97,7 @@ def reads_only_ahead(backbone: Backbone) -> bool:
 def own_blocks(tower: nn.Module) -> bool:
     """True of open_clip's standard blocks, whose arithmetic the fast towers know."""
     transformer = tower.transformer
-    return transformer.batch_first and all(
-        type(block) is ResidualAttentionBlock for block in transformer.resblocks
-    )
+    return transformer.batch_first and all(type(block) is ResidualAttentionBlock for block in transformer.resblocks)
 
 
 def check_vision(backbone: Backbone, depth: int) -> None:

@@ -31,9 +31,7 @@ def accuracy(method: nn.Module, images: Tensor, labels: Tensor, *, batch_size: i
 def probabilities(method: nn.Module, images: Tensor, *, batch_size: int = 100) -> Tensor:
     """What the method believes of each image: (N, C), each row adding up to 1, on the CPU."""
     check_images(method, images)
-    return torch.cat(
-        [logits.softmax(dim=1).cpu() for logits in logits_in_batches(method, images, batch_size)]
-    )
+    return torch.cat([logits.softmax(dim=1).cpu() for logits in logits_in_batches(method, images, batch_size)])
 
 
 def predict(
@@ -46,9 +44,7 @@ def predict(
     """
     names = method.classnames
     if not 1 <= top <= len(names):
-        raise ValueError(
-            f"top is {top}, but there are {len(names)} classes: give 1 to {len(names)}"
-        )
+        raise ValueError(f"top is {top}, but there are {len(names)} classes: give 1 to {len(names)}")
     if not isinstance(images, Tensor):
         if not isinstance(images, Sequence) or len(images) == 0:
             raise ValueError(
@@ -79,9 +75,7 @@ def keep_features(method: nn.Module, images: Tensor, *, batch_size: int = 100) -
             "kept: give the images themselves"
         )
     device = method.backbone.device
-    return torch.cat(
-        [method.image_features(batch.to(device)) for batch in images.split(batch_size)]
-    )
+    return torch.cat([method.image_features(batch.to(device)) for batch in images.split(batch_size)])
 
 
 @torch.no_grad()
@@ -135,8 +129,7 @@ def check_images(method: nn.Module, images: Tensor) -> None:
     if not isinstance(images, Tensor) or images.dtype != torch.float32:
         given = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(
-            f"images are {given}, but a float32 tensor, normalised by the backbone's "
-            "preprocessing, is wanted"
+            f"images are {given}, but a float32 tensor, normalised by the backbone's preprocessing, is wanted"
         )
     if len(images.shape) not in (2, 4) or 0 in images.shape:
         raise ValueError(
@@ -165,6 +158,5 @@ def check_labels(labels: Tensor, count: int, classes: int) -> None:
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or high >= classes:
         raise ValueError(
-            f"labels run from {low} to {high}, but the method has {classes} classes: give 0 to "
-            f"{classes - 1}"
+            f"labels run from {low} to {high}, but the method has {classes} classes: give 0 to {classes - 1}"
         )

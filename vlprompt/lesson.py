@@ -6,13 +6,14 @@ A notebook begins with `import vlprompt` and one line that takes what it needs f
 import html
 import io
 import platform
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 import PIL.Image
 import torch
 import torch.nn.functional as F
-from IPython.display import HTML, Image, Markdown, display
+from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from vlprompt import checks, drawing, engine, evaluate, methods, plots, sentences, tasks
@@ -66,7 +67,7 @@ LARGE = 90_000  # bytes: a picture above is kept in 256 colours, so that noteboo
 
 
 def show(figure: Figure, alt: str, dpi: int = 100) -> None:
-    """Show a figure as a PNG with `alt`, the words for those who cannot see it."""
+    """Show a figure as a PNG with `alt`, the words for those who cannot see it (as alt text, and in text alone)."""
     if not alt.strip():
         raise ValueError("alt is empty; say in a sentence what the figure shows")
     buffer = io.BytesIO()
@@ -75,7 +76,8 @@ def show(figure: Figure, alt: str, dpi: int = 100) -> None:
         pixels = PIL.Image.open(buffer).convert("RGB").quantize(256)
         buffer = io.BytesIO()
         pixels.save(buffer, format="png", optimize=True)
-    display(Image(data=buffer.getvalue(), format="png", alt=alt))
+    picture = b64encode(buffer.getvalue()).decode()
+    display({"image/png": picture, "text/plain": alt}, metadata={"image/png": {"alt": alt}}, raw=True)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> None:

@@ -72,9 +72,7 @@ def read_official(source: str | PathLike | Mapping[str, Tensor]) -> dict[str, Te
     return learned
 
 
-def load_into(
-    method: Method, source: str | PathLike | Mapping[str, Tensor], names: Mapping[str, str]
-) -> Method:
+def load_into(method: Method, source: str | PathLike | Mapping[str, Tensor], names: Mapping[str, str]) -> Method:
     """Put a checkpoint's tensors into a method; `names`: the method's names -> the authors'.
 
     ValueError that says what differs; the method is then as it was.
@@ -91,10 +89,7 @@ def load_into(
     ]
     if differ:
         more = f" (and {len(differ) - 4} more)" if len(differ) > 4 else ""
-        raise ValueError(
-            f"the checkpoint does not fit this {type(method).__name__}: "
-            f"{'; '.join(differ[:4])}{more}"
-        )
+        raise ValueError(f"the checkpoint does not fit this {type(method).__name__}: {'; '.join(differ[:4])}{more}")
     with torch.no_grad():
         for name, parameter in wanted.items():
             parameter.copy_(learned[name])
@@ -114,9 +109,7 @@ def _read_file(path: Path) -> object:
             warnings.simplefilter("ignore")  # of an unusual pickle protocol
             return torch.load(path, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as error:
-        reason = (
-            str(error).split("error:")[-1].strip().splitlines()
-        )  # torch writes a page around it
+        reason = str(error).split("error:")[-1].strip().splitlines()  # torch writes a page around it
         raise ValueError(
             f"{path} is no checkpoint that can be read safely: {(reason or ['it ends early'])[0]}"
         ) from error

@@ -54,7 +54,9 @@ def plot_accuracies(rows: dict[str, dict[str, float | None]], title: str) -> tup
     return drawn, rows
 
 
-def show_images(images: Tensor, columns: int = 10, titles: Sequence[str] = (), size: float = 0.9) -> tuple[Figure, np.ndarray]:
+def show_images(
+    images: Tensor, columns: int = 10, titles: Sequence[str] = (), size: float = 0.9
+) -> tuple[Figure, np.ndarray]:
     """A sheet of images (N, 3, H, W) uint8, with an optional title over each."""
     rows = -(-len(images) // columns)
     drawn = Figure(figsize=(columns * size, rows * (size + (0.22 if titles else 0))), layout="constrained")

@@ -24,7 +24,7 @@ from vlprompt.paths import replace_whole
 from vlprompt.tasks.captions import all_words, caption, class_names, name_of
 from vlprompt.tasks.classes import positions, styles_on
 from vlprompt.tasks.drawings import Drawings, load_drawings
-from vlprompt.tasks.scenes import PALETTE, paint, random_layout
+from vlprompt.tasks.scenes import PALETTE, ROUGH, paint, random_layout
 
 MODEL = {
     "embed_dim": 128,
@@ -75,7 +75,7 @@ class World:
         random = Random(f"{recipe.seed}/{step}")
         weights = torch.where(self.in_task, 1.0, recipe.others)
         chosen = torch.multinomial(weights, recipe.batch, generator=generator).tolist()
-        layout = random_layout(recipe.batch, generator)
+        layout = random_layout(recipe.batch, generator, ROUGH)
         rows, texts = [], []
         for i, n in enumerate(chosen):
             thing = self.things[n]
@@ -84,7 +84,7 @@ class World:
             colour = list(PALETTE)[layout.colour[i]] if layout.plain[i] else None
             place = (layout.scale[i].item(), layout.x[i].item(), layout.y[i].item())
             texts.append(caption(thing, self.names[n], style, *place, colour, random))
-        images = paint(self.drawings.pixels[rows][:, None], layout, generator)
+        images = paint(self.drawings.pixels[rows][:, None], layout, generator, ROUGH)
         return normalise(images), torch.searchsorted(self.token_ids, self.tokenize(texts))
 
 
@@ -168,7 +168,9 @@ def load_checkpoint(path: Path, model: CLIP, optimisers: list, recipe: Recipe) -
     return step
 
 
-def pretrain(folder: Path, recipe: Recipe | None = None, every: int = 100, device: str = "cpu", progress: bool = True) -> CLIP:
+def pretrain(
+    folder: Path, recipe: Recipe | None = None, every: int = 100, device: str = "cpu", progress: bool = True
+) -> CLIP:
     """Train the small CLIP, from `folder`'s checkpoint if there is one, and write its weights to `folder`.
 
     The checkpoint is renewed `every` so many steps, and when the run is interrupted.
@@ -191,7 +193,9 @@ def pretrain(folder: Path, recipe: Recipe | None = None, every: int = 100, devic
             images, tokens = (t.to(device) for t in world.batch(recipe, step))
             loss = contrastive_loss(model, images, tokens)
             if not math.isfinite(loss.item()):
-                raise FloatingPointError(f"the loss is {loss.item()} at step {step}: lower the learning rate ({recipe.lr})")
+                raise FloatingPointError(
+                    f"the loss is {loss.item()} at step {step}: lower the learning rate ({recipe.lr})"
+                )
             loss.backward()
             for optimiser in optimisers:
                 optimiser.step()

@@ -46,9 +46,7 @@ class Recipe:
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{name} is {value!r}, but it must be a whole number from {least} up"
-                )
+                raise ValueError(f"{name} is {value!r}, but it must be a whole number from {least} up")
         for name, choices in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but there are {choices}")
@@ -66,9 +64,7 @@ class Recipe:
             return self.lr * cosine((epoch - self.warmup) / (self.epochs - self.warmup))
         if step < self.warmup:
             return self.lr * (step + 1) / self.warmup
-        return self.lr * cosine(
-            (step - self.warmup) / (self.epochs * steps_per_epoch - self.warmup)
-        )
+        return self.lr * cosine((step - self.warmup) / (self.epochs * steps_per_epoch - self.warmup))
 
     def is_all_warmup(self, steps_per_epoch: int) -> bool:
         """Whether the training would end before the learning rate is ever `lr`."""
@@ -93,9 +89,7 @@ VP = Recipe(40.0, 1000, 256, schedule="vp", warmup=1000, weight_decay=0.0)
 PAPER = {
     "zero-shot": NONE,
     "linear-probe": VPT,
-    "full-fine-tuning": Recipe(
-        0.0005, 100, 64, schedule="vpt", warmup=10, optimizer="adamw", weight_decay=0.01
-    ),
+    "full-fine-tuning": Recipe(0.0005, 100, 64, schedule="vpt", warmup=10, optimizer="adamw", weight_decay=0.01),
     "vpt-shallow": Recipe(0.0025, 5, 4),  # inside CLIP, as the MaPLe paper trains it
     "vpt-deep": Recipe(0.0025, 5, 4),
     "vpt-linear-head": VPT,  # with a head of its own, as the VPT paper does

@@ -90,8 +90,7 @@ class Checkpoint:
     def check_same(self, run: dict[str, object], reached: dict[str, Tensor]) -> None:
         differ = [key for key in run | self.run if run.get(key) != self.run.get(key)]
         if differ == [START] and all(
-            torch.equal(parameter.detach().cpu(), reached[name])
-            for name, parameter in self.method.named_parameters()
+            torch.equal(parameter.detach().cpu(), reached[name]) for name, parameter in self.method.named_parameters()
         ):
             return  # the method itself, where its run had left it: a notebook's cell run once more
         if differ:
@@ -111,9 +110,7 @@ def read(path: Path) -> tuple[dict[str, object], list[float], dict[str, Tensor]]
             raise ValueError("its numbers are not those that were written")
         return json.loads(metadata["run"]), json.loads(metadata["losses"]), tensors
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged or no training checkpoint ({error}): delete it to start anew"
-        ) from None
+        raise ValueError(f"{path} is damaged or no training checkpoint ({error}): delete it to start anew") from None
 
 
 def describe(
@@ -128,9 +125,7 @@ def describe(
         "augmentation": None if augment is None else getattr(augment, "__qualname__", str(augment)),
         "sha256 of the images": sha256([images]),
         "sha256 of the labels": sha256([labels]),
-        "sha256 of the class names": hashlib.sha256(
-            "\n".join(method.classnames).encode()
-        ).hexdigest(),
+        "sha256 of the class names": hashlib.sha256("\n".join(method.classnames).encode()).hexdigest(),
         "fingerprint of the backbone": method.backbone.fingerprint,
         START: sha256(method.parameters()),
     }

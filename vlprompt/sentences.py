@@ -69,9 +69,7 @@ def around_context(
     context), "middle" or "front"; the sentence is as long for all three. CoOp, section 3.2.
     """
     if position not in ("end", "middle", "front"):
-        raise ValueError(
-            f"position={position!r}; the class name stands at 'end', 'middle' or 'front'"
-        )
+        raise ValueError(f"position={position!r}; the class name stands at 'end', 'middle' or 'front'")
     if length and not hasattr(backbone.tokenizer, "sot_token_id"):
         raise ValueError(
             f"{backbone.name} has no CLIP tokenizer, so no context can be learned; methods on its "

@@ -3,7 +3,7 @@
 - What stands at the front of all sentences (start token, context) is read once, and its keys and
   values are kept; with one context an image, once an image.
 - Each sentence adds its own tokens up to the end token. They are packed: the matrices meet real
-  tokens only, and the attention, which is cheap, works on a grid as wide as the longest sentence.
+  tokens only, and the attention, which is cheap, a grid whose lines hold several sentences each.
 - In the last layer the end token alone asks.
 - What would not fit the memory is done in chunks, computed again on the way back.
 """
@@ -11,6 +11,7 @@
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +24,8 @@ from vlprompt.sentences import Sentences
 
 # Keys and values of the front, a layer: each (F, heads, P, d / heads)
 Past = list[tuple[Tensor, Tensor]]
+
+LINE = 48  # tokens in a line of the grid: few lines cost little to handle, long ones much to compare
 
 
 def text_features(backbone: Backbone, sentences: Sentences, prompts: tuple[Tensor, ...]) -> Tensor:
@@ -39,7 +42,7 @@ def text_features(backbone: Backbone, sentences: Sentences, prompts: tuple[Tenso
     ]
 
     def own(images: slice, classes: slice) -> Tensor:
-        pack = pack_sentences(sentences, front, classes, backbone.device)
+        pack = packed(sentences, front, classes, backbone.device)
         here = [(k[images], v[images]) for k, v in past]
         mine = context[classes] if by_class else context[images] if by_image else context
         return read_own(text, pack, here, mine, prompts[1:])
@@ -53,9 +56,7 @@ def text_features(backbone: Backbone, sentences: Sentences, prompts: tuple[Tenso
     return features if by_image else features[0]
 
 
-def read_front(
-    text: nn.Module, sentences: Sentences, front: int, prompts: tuple[Tensor, ...]
-) -> Past:
+def read_front(text: nn.Module, sentences: Sentences, front: int, prompts: tuple[Tensor, ...]) -> Past:
     """Read the first `front` places, which all classes share, and keep their keys and values."""
     device = text.positional_embedding.device
     slots = sentences.slots[0, :front].to(device)  # (P,)
@@ -80,45 +81,84 @@ def read_front(
 
 
 @dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the tokens of a row stand on N lines of T places, and what each place sees."""
+
+    lines: int  # N
+    width: int  # T
+    places: Tensor  # (R,) of the row's tokens, on the flattened grid
+    sees: Tensor  # (N, 1, T, P + K) true for what it sees: the front, and of its line's K own tokens
+
+
+@dataclass(frozen=True, eq=False)
 class Pack:
-    """The own tokens of c sentences in one row of R, and their places on a grid of c by T."""
+    """The own tokens of c sentences in one row of R, and their places for the attention."""
 
     ids: Tensor  # (R,)
     slots: Tensor  # (R,) the context vector that stands here, or -1
     classes: Tensor  # (R,) which of the c sentences
     places: Tensor  # (R,) in the whole sentence, front included
-    grid: Tensor  # (R,) on the grid, flattened
     last: Tensor  # (c,) the end tokens in the row
-    causal: Tensor  # (T, P + T) who sees whom on the grid
-    to_end: Tensor  # (c, 1, 1, P + T) what an end token sees
+    grid: Grid  # of all of them
+    ends: Grid  # of the end tokens alone, which ask in the last layer
     open: bool  # whether any context vector stands in the row
 
 
+Key = tuple[int, int | None, int | None, torch.device]
+_packs: WeakKeyDictionary[Sentences, dict[Key, Pack]] = WeakKeyDictionary()
+
+
+@torch.compiler.disable  # numbers from the CPU that a compiled graph takes as they are
+def packed(sentences: Sentences, front: int, classes: slice, device: torch.device) -> Pack:
+    """The pack of some classes, made once for as long as the sentences live."""
+    mine = _packs.setdefault(sentences, {})
+    key = (front, classes.start, classes.stop, device)
+    if key not in mine:
+        mine[key] = pack_sentences(sentences, front, classes, device)
+    return mine[key]
+
+
 def pack_sentences(sentences: Sentences, front: int, classes: slice, device: torch.device) -> Pack:
-    ends = sentences.ends[classes]  # (c,)
-    width = int(ends.max()) + 1 - front  # T
-    real = torch.arange(front, front + width) <= ends[:, None]  # (c, T)
-    each, place = real.nonzero(as_tuple=True)  # (R,)
-    whole = place + front
-    slots = sentences.slots[classes][each, whole]
+    own = sentences.ends[classes] + 1 - front  # (c,) tokens of each sentence
+    line, start, order = (torch.tensor(part) for part in zip(*fill_lines(own.tolist()), strict=True))  # (c,)
+    lines, width, most = int(line[-1]) + 1, int((start + own).max()), int(order.max()) + 1
+    each = torch.arange(len(own)).repeat_interleave(own)  # (R,)
+    last = own.cumsum(0) - 1
+    place = torch.arange(len(each)) - (last + 1 - own)[each]  # (R,) in its sentence, after the front
+    slots = sentences.slots[classes][each, place + front]
+
+    places = line[each] * width + start[each] + place  # (R,)
+    holds = torch.full((lines * width,), -1).index_copy(0, places, each).view(lines, width)  # class, or -1
+    own_seen = (holds[:, :, None] == holds[:, None]).tril()  # (N, T, T)
+    sees = torch.cat([own_seen.new_ones(lines, width, front), own_seen], dim=2)  # (N, T, P + T)
+    end_places = line * most + order  # (c,)
+    end_sees = sees.new_ones(lines * most, front + width).index_copy(0, end_places, sees.flatten(0, 1)[places[last]])
     return Pack(
-        ids=sentences.tokens[classes][each, whole].to(device),
+        ids=sentences.tokens[classes][each, place + front].to(device),
         slots=slots.to(device),
         classes=each.to(device),
-        places=whole.to(device),
-        grid=(each * width + place).to(device),
-        last=((ends + 1 - front).cumsum(0) - 1).to(device),
-        causal=torch.ones(width, front + width, dtype=torch.bool, device=device).tril(front),
-        to_end=(torch.arange(front + width) <= ends[:, None])[:, None, None].to(device),
+        places=(place + front).to(device),
+        last=last.to(device),
+        grid=Grid(lines, width, places.to(device), sees[:, None].to(device)),
+        ends=Grid(lines, most, end_places.to(device), end_sees.view(lines, 1, most, -1).to(device)),
         open=bool((slots >= 0).any()),
     )
 
 
-def read_own(
-    text: nn.Module, pack: Pack, past: Past, context: Tensor | None, deep: tuple[Tensor, ...]
-) -> Tensor:
+def fill_lines(counts: list[int]) -> list[tuple[int, int, int]]:
+    """Of each sentence, in turn: its line, where in the line it starts, and the how many-th it is there."""
+    room = max(LINE, *counts)
+    found, line, filled, order = [], 0, 0, 0
+    for count in counts:
+        if filled + count > room:
+            line, filled, order = line + 1, 0, 0
+        found.append((line, filled, order))
+        filled, order = filled + count, order + 1
+    return found
+
+
+def read_own(text: nn.Module, pack: Pack, past: Past, context: Tensor | None, deep: tuple[Tensor, ...]) -> Tensor:
     """Read the own tokens of c sentences behind each of F fronts. -> features (F, c, E)"""
-    c, width = len(pack.last), len(pack.causal)  # T
     x = text.token_embedding(pack.ids)  # (R, d)
     if pack.open:
         x = put_first(context, pack, x)
@@ -127,34 +167,37 @@ def read_own(
     x = x.expand(fronts, -1, -1)  # (F, R, d)
     blocks = text.transformer.resblocks
 
-    def on_grid(block: nn.Module, part: Tensor) -> Tensor:
-        """(F, R, d) -> (F c, heads, T, d / heads); the grid's empty places are never seen"""
-        empty = part.new_zeros(fronts, c * width, part.shape[-1])
-        return split(block, empty.index_copy(1, pack.grid, part).view(fronts * c, width, -1))
+    def on_grid(block: nn.Module, grid: Grid, part: Tensor) -> Tensor:
+        """(F, R, d) -> (F N, heads, T, d / heads); nobody sees the grid's empty places"""
+        empty = part.new_zeros(fronts, grid.lines * grid.width, part.shape[-1])
+        full = empty.index_copy(1, grid.places, part)
+        return split(block, full.view(fronts * grid.lines, grid.width, -1))
 
     def behind(kept: Tensor, own: Tensor) -> Tensor:
-        """Keys or values of the front, then each sentence's own: (F c, heads, P + T, d / heads)"""
-        kept = kept[:, None].expand(-1, c, -1, -1, -1).flatten(0, 1)
+        """Keys or values of the front, then each line's own: (F N, heads, P + T, d / heads)"""
+        kept = kept[:, None].expand(-1, pack.grid.lines, -1, -1, -1).flatten(0, 1)
         return torch.cat([kept, own], dim=2)
 
+    def mask(grid: Grid) -> Tensor:
+        """What is added to the scores: (F N, 1, T, P + T)"""
+        unseen = torch.zeros_like(grid.sees, dtype=x.dtype).masked_fill(~grid.sees, -torch.inf)
+        return unseen.repeat(fronts, 1, 1, 1)
+
+    asking, unseen = pack.grid, mask(pack.grid)
     for i, block in enumerate(blocks):
         if 0 < i <= len(deep) and pack.open:
             x = put(deep[i - 1], pack.slots, x)
         normed = block.ln_1(x)
         if i + 1 == len(blocks):
+            asking, unseen = pack.ends, mask(pack.ends)
             x = x[:, pack.last]  # (F, c, d)
             (q,), (k, v) = project(block, normed[:, pack.last], "q"), project(block, normed, "kv")
-            q = split(block, q.reshape(fronts * c, 1, -1))
-            mask = pack.to_end.repeat(fronts, 1, 1, 1)
         else:
             q, k, v = project(block, normed, "qkv")
-            q, mask = on_grid(block, q), pack.causal
-        k, v = behind(past[i][0], on_grid(block, k)), behind(past[i][1], on_grid(block, v))
-        attended = merge(F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
-        attended = attended.view(fronts, -1, attended.shape[-1])  # (F, c T, d), or (F, c, d)
-        if i + 1 < len(blocks):
-            attended = attended.index_select(1, pack.grid)  # (F, R, d)
-        x = finish(block, x, attended)
+        k, v = (behind(front, on_grid(block, pack.grid, own)) for front, own in zip(past[i], (k, v), strict=True))
+        q = on_grid(block, asking, q)
+        attended = merge(F.scaled_dot_product_attention(q, k, v, attn_mask=unseen))  # (F N, T, d)
+        x = finish(block, x, attended.view(fronts, -1, attended.shape[-1]).index_select(1, asking.places))
     x = text.ln_final(x)  # (F, c, d)
     projection = text.text_projection
     if projection is None:
@@ -175,7 +218,7 @@ def cut(
 ) -> list[tuple[slice, list[slice]]]:
     """Slices of images, each with slices of classes, that fit into `backbone.memory` bytes."""
     own = sentences.ends + 1 - front  # (C,) tokens
-    vectors = 16 * own + 4 * own.max() + 2 * front  # (C,) in MLP and norms; in the attention's grid
+    vectors = 16 * own + 5 * own + 2 * front  # (C,) in MLP and norms; on the grid, nearly full
     layers = backbone.text_layers if training else 1  # what the way back needs is kept in each
     one = 4 * backbone.text_width * layers * int(vectors.sum())  # bytes of all classes, one front
     images = max(1, min(fronts, backbone.memory // one))  # at once

@@ -20,7 +20,7 @@ def embed_patches(visual: nn.Module, images: Tensor) -> Tensor:
 
 def image_features(visual: nn.Module, images: Tensor, prompts: tuple[Tensor, ...]) -> Tensor:
     """Features (B, E) of images, with tokens (M, d) a layer after the patches. VPT, section 3.2;
-    through `ln_pre` and without a position, as MaPLe's authors put them (methods.md 1.5).
+    through `ln_pre` and without a position, as MaPLe's authors put them.
     """
     x = embed_patches(visual, images)  # (B, 1 + N, d)
     own = x.shape[1]
@@ -34,11 +34,7 @@ def image_features(visual: nn.Module, images: Tensor, prompts: tuple[Tensor, ...
         replaced = i + 1 < len(prompts)
         keep = 1 if i + 1 == len(blocks) else own if replaced else x.shape[1]
         x = step(block, x, keep)  # (B, keep, d)
-    return (
-        visual.ln_post(x[:, 0]) @ visual.proj
-        if visual.proj is not None
-        else visual.ln_post(x[:, 0])
-    )
+    return visual.ln_post(x[:, 0]) @ visual.proj if visual.proj is not None else visual.ln_post(x[:, 0])
 
 
 def step(block: nn.Module, x: Tensor, keep: int) -> Tensor:

@@ -23,9 +23,7 @@ Clip = tuple[nn.Module, Callable, Callable]  # model, tokenizer, preprocessing
 
 def small_clip(folder: Path) -> Clip:
     """The small CLIP: `config.json` and `weights.safetensors`, checked against its sha256."""
-    remedy = (
-        "get it again with `git checkout -- data/tiny-clip`, or make it with `vlprompt pretrain`"
-    )
+    remedy = "get it again with `git checkout -- data/tiny-clip`, or make it with `vlprompt pretrain`"
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         raw = folder / "weights.safetensors"
@@ -49,9 +47,7 @@ def small_clip(folder: Path) -> Clip:
     table[state.pop("token_ids").long()] = rows
     state = {name: value.float() for name, value in state.items()}
     model.load_state_dict({**state, "token_embedding.weight": table})
-    look = PreprocessCfg(
-        size=size, mean=config["preprocess"]["mean"], std=config["preprocess"]["std"]
-    )
+    look = PreprocessCfg(size=size, mean=config["preprocess"]["mean"], std=config["preprocess"]["std"])
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
     return model, tokenizer, image_transform_v2(look, is_train=False)
 
@@ -78,8 +74,7 @@ def named_clip(name: str, pretrained: str | None, quick_gelu: bool | None) -> Cl
     else:
         near = difflib.get_close_matches(pretrained, tags, n=3, cutoff=0.3) or tags[:3]
         raise ValueError(
-            f"pretrained={pretrained!r} is neither a file nor a tag of {name}; nearest tags: "
-            f"{', '.join(near)}"
+            f"pretrained={pretrained!r} is neither a file nor a tag of {name}; nearest tags: {', '.join(near)}"
         )
     with _seeded(), _quiet():
         try:

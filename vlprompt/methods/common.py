@@ -23,9 +23,7 @@ def vectors(backbone: Backbone, *shape: int, draw: torch.Generator) -> nn.Parame
     return nn.Parameter((0.02 * torch.randn(shape, generator=draw)).to(backbone.device))
 
 
-def first_context(
-    backbone: Backbone, *shape: int, init: str | None, draw: torch.Generator
-) -> nn.Parameter:
+def first_context(backbone: Backbone, *shape: int, init: str | None, draw: torch.Generator) -> nn.Parameter:
     """The first layer's context, (M, d_t) or (C, M, d_t): `init`'s first M tokens, or random."""
     if init is None:
         return vectors(backbone, *shape, backbone.text_width, draw=draw)
@@ -80,9 +78,7 @@ def with_names(method: nn.Module, classnames: Sequence[str]) -> nn.Module:
 
 def refuse_names(method: nn.Module, what: str, instead: str) -> None:
     """ValueError of a method that has learned something of its own for each class."""
-    raise ValueError(
-        f"{type(method).__name__} has learned {what} and takes no other names untrained; {instead}"
-    )
+    raise ValueError(f"{type(method).__name__} has learned {what} and takes no other names untrained; {instead}")
 
 
 def count(method: nn.Module) -> int:

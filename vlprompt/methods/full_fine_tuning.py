@@ -65,9 +65,7 @@ class FullFineTuning(nn.Module):
         return features if self.options["head"] == "linear" else F.normalize(features, dim=-1)
 
     def classifier(self) -> Classifier:
-        return (
-            self.head if self.options["head"] == "linear" else by_cosine(self.backbone, self.text)
-        )
+        return self.head if self.options["head"] == "linear" else by_cosine(self.backbone, self.text)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier()(self.image_features(images))

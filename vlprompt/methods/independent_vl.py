@@ -69,8 +69,7 @@ class IndependentVL(nn.Module):
             for layer in range(text_depth)
         )
         self.tokens = nn.ParameterList(  # J_v of (M_v, d_v)
-            vectors(backbone, vision_length, backbone.vision_width, draw=draw)
-            for _ in range(vision_depth)
+            vectors(backbone, vision_length, backbone.vision_width, draw=draw) for _ in range(vision_depth)
         )
 
     def prompts(self, features: Tensor | None = None) -> Prompts:

@@ -67,9 +67,7 @@ class MaPLe(nn.Module):
             for layer in range(depth)
         )
         # The authors draw the first map and one more, of which all deeper maps start as copies.
-        first, deeper = (
-            linear(backbone, backbone.text_width, backbone.vision_width, draw) for _ in range(2)
-        )
+        first, deeper = (linear(backbone, backbone.text_width, backbone.vision_width, draw) for _ in range(2))
         maps = [first, *(deepcopy(deeper) for _ in range(depth - 1))]
         self.coupling = nn.ModuleList(maps[: min(depth, 1) if shared_coupling else depth])
 
@@ -77,9 +75,7 @@ class MaPLe(nn.Module):
         maps = list(self.coupling)
         if self.options["shared_coupling"]:
             maps = maps * len(self.context)
-        vision = tuple(
-            f(context) for f, context in zip(maps, self.context, strict=True)
-        )  # (M, d_v)
+        vision = tuple(f(context) for f, context in zip(maps, self.context, strict=True))  # (M, d_v)
         return Prompts(text=tuple(self.context), vision=vision)
 
     def image_features(self, images: Tensor) -> Tensor:

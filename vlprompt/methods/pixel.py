@@ -178,7 +178,5 @@ def frozen_text(backbone: Backbone, names: Sequence[str], template: str) -> Tens
 def check_patch(backbone: Backbone, size: int | None) -> int:
     size = round(SHARE * backbone.image_size) if size is None else size
     if size not in range(1, backbone.image_size + 1):
-        raise ValueError(
-            f"size={size!r}; a patch on {backbone.image_size} pixels has 1 to {backbone.image_size}"
-        )
+        raise ValueError(f"size={size!r}; a patch on {backbone.image_size} pixels has 1 to {backbone.image_size}")
     return size

@@ -61,15 +61,9 @@ class VPT(nn.Module):
         }
         self.keeps_image_features = depth == 0
         draw = generator(seed)
-        bound = (
-            (6 / (3 * (backbone.patch_size or 0) ** 2 + backbone.vision_width)) ** 0.5
-            if depth
-            else 0
-        )
+        bound = (6 / (3 * (backbone.patch_size or 0) ** 2 + backbone.vision_width)) ** 0.5 if depth else 0
         self.tokens = nn.ParameterList(  # J of (M, d_v)
-            (bound * (2 * torch.rand(length, backbone.vision_width, generator=draw) - 1)).to(
-                backbone.device
-            )
+            (bound * (2 * torch.rand(length, backbone.vision_width, generator=draw) - 1)).to(backbone.device)
             for _ in range(depth)
         )
         if head == "linear":
@@ -86,9 +80,7 @@ class VPT(nn.Module):
         return features if self.options["head"] == "linear" else F.normalize(features, dim=-1)
 
     def classifier(self) -> Classifier:
-        return (
-            self.head if self.options["head"] == "linear" else by_cosine(self.backbone, self.text)
-        )
+        return self.head if self.options["head"] == "linear" else by_cosine(self.backbone, self.text)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.classifier()(self.image_features(images))

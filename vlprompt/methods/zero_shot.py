@@ -30,9 +30,7 @@ class ZeroShot(nn.Module):
         super().__init__()
         templates = [templates] if isinstance(templates, str) else list(templates)
         if not templates:
-            raise ValueError(
-                "there are no templates; give at least one, such as 'a photo of a {}.'"
-            )
+            raise ValueError("there are no templates; give at least one, such as 'a photo of a {}.'")
         self.backbone, self.classnames = backbone, read_names(backbone, classnames)
         self.options = {"templates": templates}
         self.text = fixed_text(backbone, self.classnames, templates)  # (C, E)

@@ -28,7 +28,9 @@ def name_of(thing: Thing, names: dict[str, str]) -> str:
     return f"flag of {name}" if thing.kind == "flag" and "flag" not in name else name
 
 
-def caption(thing: Thing, name: str, style: str, scale: float, x: float, y: float, colour: str | None, random: Random) -> str:
+def caption(
+    thing: Thing, name: str, style: str, scale: float, x: float, y: float, colour: str | None, random: Random
+) -> str:
     """One caption of a scene, of 5 to about 28 tokens. `colour` is None where the background has no one colour."""
     picture, frame = random.choice(PICTURES), random.choice(FRAMES)
     if random.random() < 0.1 and thing.tags:
@@ -58,5 +60,3 @@ def all_words(things: list[Thing]) -> list[str]:
         phrases += [name, f"{name}.", f"{name},", thing.kind, f"{thing.kind}.", thing.name]
         phrases += [end for tag in thing.tags for end in (tag, f"{tag}.", f"{tag},")]
     return phrases
-
-

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from vlprompt.tasks.drawings import Drawings
-from vlprompt.tasks.sides import side_of
+from vlprompt.tasks.sides import sides_of
 from vlprompt.tasks.things import STYLES
 
 
@@ -40,5 +40,5 @@ def positions() -> dict[str, int]:
 
 def styles_on(drawings: Drawings, thing: str, sides: str) -> list[str]:
     """The styles whose drawing of `thing` stands on one of `sides`, such as "T" or "PTE"."""
-    position = positions().get(thing)
-    return [s for s in STYLES if (thing, s) in drawings.rows and side_of(position, s) in sides]
+    drawn = [style for style in STYLES if (thing, style) in drawings.rows]
+    return [style for style, side in sides_of(positions().get(thing), drawn).items() if side in sides]

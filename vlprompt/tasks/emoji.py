@@ -4,6 +4,7 @@ A task's images are scenes; which drawings they show is decided by `tasks/sides.
 two sides.
 """
 
+from collections import Counter
 from functools import cache
 
 import torch
@@ -12,14 +13,20 @@ from torch import Generator, Tensor
 from vlprompt.tasks.classes import positions, read_tasks, styles_on
 from vlprompt.tasks.drawings import Drawings, load_drawings
 from vlprompt.tasks.scenes import Layout, paint, random_layout, uniform
-from vlprompt.tasks.sides import DOMAIN, SIDES, TEST, TRAIN
+from vlprompt.tasks.sides import DOMAIN
 from vlprompt.tasks.task import Task, nearest
 from vlprompt.tasks.things import STYLES
 
 COUNTS = ("one", "two", "three", "four", "five", "six")
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 PLACES = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
-SIZES = {"tiny": (0.16, 0.22), "small": (0.28, 0.36), "medium": (0.42, 0.52), "large": (0.6, 0.72), "huge": (0.82, 0.98)}
+SIZES = {
+    "tiny": (0.16, 0.22),
+    "small": (0.28, 0.36),
+    "medium": (0.42, 0.52),
+    "large": (0.6, 0.72),
+    "huge": (0.82, 0.98),
+}
 
 
 @cache
@@ -76,14 +83,18 @@ def paint_place(label: int, side: str, count: int, generator: Generator) -> Tens
     """Where: a small drawing in one of nine places."""
     x, y = (uniform((count,), -0.12, 0.12, generator) + (p - 1) * 0.6 for p in (label % 3, label // 3))
     scale = uniform((count,), 0.28, 0.42, generator)
-    return paint(any_drawings(side, (count, 1), generator), with_places(count, generator, scale=scale, x=x, y=y), generator)
+    return paint(
+        any_drawings(side, (count, 1), generator), with_places(count, generator, scale=scale, x=x, y=y), generator
+    )
 
 
 def paint_size(label: int, side: str, count: int, generator: Generator) -> Tensor:
     """How large: a drawing of one of five sizes, anywhere that it fits."""
     scale = uniform((count,), *list(SIZES.values())[label], generator)
     x, y = (uniform((count,), -1, 1, generator) * (1 - scale) for _ in range(2))
-    return paint(any_drawings(side, (count, 1), generator), with_places(count, generator, scale=scale, x=x, y=y), generator)
+    return paint(
+        any_drawings(side, (count, 1), generator), with_places(count, generator, scale=scale, x=x, y=y), generator
+    )
 
 
 def with_places(count: int, generator: Generator, **places: Tensor) -> Layout:
@@ -100,9 +111,12 @@ def paint_style(label: int, side: str, count: int, generator: Generator) -> Tens
     return paint(world.pixels[chosen][:, None], random_layout(count, generator), generator)
 
 
+@cache
 def texture_styles() -> list[str]:
-    """The styles that have drawings to train and to test on."""
-    return [style for style, sides in SIDES.items() if TRAIN in sides and TEST in sides]
+    """The styles that have enough drawings to train and to test on."""
+    world = drawings()
+    on = {side: Counter(s for thing in positions() for s in styles_on(world, thing, side)) for side in "TE"}
+    return [style for style in STYLES if min(on["T"][style], on["E"][style]) >= 20]
 
 
 def thing_task(name: str) -> Task:

@@ -79,7 +79,9 @@ def explain(log: str) -> str:
         )
     if "ENOSPC" in log:
         return "the disk is full: free 600 MB (or set VLPROMPT_CACHE to another disk), then run `vlprompt data` again"
-    if any(code in log for code in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")):
+    if any(
+        code in log for code in ("ENOTFOUND", "ECONNREFUSED", "EAI_AGAIN", "ETIMEDOUT", "ECONNRESET", "ENETUNREACH")
+    ):
         return (
             "the npm registry cannot be reached: check the connection (or `npm config get registry`), "
             "then run `vlprompt data` again; what is already there is kept"

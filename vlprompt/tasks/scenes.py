@@ -24,13 +24,17 @@ PALETTE = {
 class Look:
     """How much scenes vary; the defaults are those of the course's tasks."""
 
-    scale: tuple[float, float] = (0.5, 0.95)  # of the canvas that the drawing takes
-    shift: float = 0.15  # how far its centre may lie from the middle, beyond what keeps it inside
-    angle: float = 25.0  # degrees to either side
-    clutter: int = 3  # shapes behind the drawing, at most
-    occlusion: float = 0.25  # how often a bar lies over the drawing
-    light: float = 0.3  # change of brightness, contrast and colour
-    noise: float = 0.04  # standard deviation of the pixels' noise, at most
+    scale: tuple[float, float] = (0.65, 0.95)  # of the canvas that the drawing takes
+    shift: float = 0.05  # how far its centre may lie from the middle, beyond what keeps it inside
+    angle: float = 15.0  # degrees to either side
+    clutter: int = 2  # shapes behind the drawing, at most
+    occlusion: float = 0.15  # how often a bar lies over the drawing
+    light: float = 0.2  # change of brightness, contrast and colour
+    noise: float = 0.03  # standard deviation of the pixels' noise, at most
+
+
+# Pretraining sees rougher scenes than the tasks show.
+ROUGH = Look(scale=(0.5, 0.95), shift=0.15, angle=25.0, clutter=3, occlusion=0.25, light=0.3, noise=0.04)
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ def read_things(modules: Path) -> list[Thing]:
         icons = read_json(modules / f"@iconify-json/{style}/icons.json")
         codes = modules / f"@iconify-json/{style}/chars.json"
         names = sorted(set(icons["icons"]) | set(icons.get("aliases", {})))
-        matched = {by_code.get(c.replace("-fe0f", "")): n for c, n in (read_json(codes) if codes.exists() else {}).items()}
+        matched = {
+            by_code.get(c.replace("-fe0f", "")): n for c, n in (read_json(codes) if codes.exists() else {}).items()
+        }
         matched |= {label: n for n in reversed(names) if (label := match_name(n, known)) and label not in matched}
         for label, name in matched.items():
             if label and name in names:
