@@ -75,6 +75,37 @@ def test_text_tower(size, names, length, position, context, depth, memory, seed)
     assert_same(lambda b: encode_text(b, sentences, prompts), backbone, text)
 
 
+@pytest.mark.parametrize("line", [1, 9, 48])
+@pytest.mark.parametrize("shape", [(), (5,), (3, 1)], ids=["one context", "a class", "an image"])
+def test_lines_of_one_or_many_sentences(line, shape, monkeypatch):
+    monkeypatch.setattr(text_tower, "LINE", line)
+    backbone, draw = clip(text=(3, 32)), torch.Generator().manual_seed(0)
+    sentences = around_context(backbone, NAMES, 4, None)
+    text = [drawn(draw, *shape, 4, 32), drawn(draw, 4, 32)]
+    assert_same(lambda b: encode_text(b, sentences, Prompts(text=tuple(text))), backbone, text)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(st.integers(1, 70), min_size=1, max_size=60))
+def test_lines_hold_every_sentence_once(counts):
+    lines = {}
+    for count, (line, start, order) in zip(counts, text_tower.fill_lines(counts), strict=True):
+        line = lines.setdefault(line, [])
+        assert (start, order) == (sum(line), len(line)), "one behind the other"
+        line.append(count)
+    assert list(lines) == list(range(len(lines)))
+    assert all(sum(line) <= max(text_tower.LINE, *counts) for line in lines.values())
+
+
+def test_sentences_are_packed_once():
+    backbone, other = clip(), around_context(clip(), NAMES, 4, None)
+    sentences = around_context(backbone, NAMES, 4, None)
+    first = text_tower.packed(sentences, 5, slice(0, 5), backbone.device)
+    assert text_tower.packed(sentences, 5, slice(0, 5), backbone.device) is first
+    assert text_tower.packed(sentences, 5, slice(0, 4), backbone.device) is not first
+    assert text_tower.packed(other, 5, slice(0, 5), backbone.device) is not first
+
+
 @settings(deadline=None, max_examples=30, derandomize=True)
 @given(sizes, st.integers(1, 3), st.integers(1, 4), st.booleans(), st.integers(0, 2**20))
 def test_vision_tower(size, depth, length, pixels, seed):

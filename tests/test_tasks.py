@@ -104,7 +104,7 @@ def test_test_sets_are_fixed_and_large_enough():
 
 def test_a_style_kept_for_domain_generalisation_can_be_tested_on():
     task = tasks.load("mammals")
-    outlined, labels = task.test("openmoji")
+    outlined, _ = task.test("openmoji")
     plain, _ = task.test()
     assert outlined.shape == plain.shape
     assert not torch.equal(outlined, plain)

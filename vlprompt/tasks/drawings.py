@@ -86,9 +86,10 @@ def make_drawings(progress: bool = True) -> Path:
             part = parts / f"{style}.safetensors"
             if not part.is_file():
                 icons = read_json(modules / f"@iconify-json/{style}/icons.json")
+                sources = [svg(icons, name) for name in drawn]
+                pixels = []
                 with ThreadPoolExecutor(2) as pool:
-                    pixels = []
-                    for picture in pool.map(lambda name: draw(svg(icons, name)), drawn):
+                    for picture in pool.map(draw, sources):
                         pixels.append(picture)
                         bar.update()
                 with replace_whole(part) as temporary:
