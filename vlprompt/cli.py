@@ -123,10 +123,10 @@ def run(
 
 @app.command()
 def compare(
-    task: TaskOption = "fruit-and-vegetables",
+    task: TaskOption = "birds-and-sea-life",
     methods: Annotated[str, typer.Option(help="Separated by commas.")] = "zero-shot,linear-probe,coop,cocoop,maple",
     shots: ShotsOption = 16,
-    seeds: Annotated[int, typer.Option(help="How many seeds, 1 to 20.")] = 1,
+    seeds: Annotated[int, typer.Option(help="How many seeds, 1 to 20.")] = 3,
     backbone: BackboneOption = "tiny",
     pretrained: PretrainedOption = None,
     device: DeviceOption = None,
