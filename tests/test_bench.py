@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from vlprompt import bench as bench_module
 from vlprompt import cli, flops, measure
 from vlprompt.backbone import wrap
-from vlprompt.bench import NAMES, apart, bench, check_rows, run_step, show
+from vlprompt.bench import NAMES, How, apart, bench, check_rows, run_step, show
 from vlprompt.engine import Prompts, encode_image, encode_text
 from vlprompt.plain import image_features
 from vlprompt.sentences import around_context, fill
@@ -146,6 +146,7 @@ def test_every_row_agrees_and_has_its_figures(result):
         assert ("gradient" in row["apart"]) == (row["row"] not in ("text", "cocoop-test", "test"))
         assert len(slow["seconds"]) == len(fast["seconds"]) == 2
         assert row["ratio"] == pytest.approx(slow["median"] / fast["median"])
+        assert row["ratios"] == [one / other for one, other in zip(slow["seconds"], fast["seconds"], strict=True)]
         assert row["flops_ratio"] == pytest.approx(slow["flops"] / fast["flops"])
         assert row["flops_ratio"] > 1
         assert row["memory_ratio"] > 1 or row["row"] in ("cocoop-test", "test"), row["row"]
@@ -171,7 +172,7 @@ def test_a_wrong_engine_is_found_out():
     right, wrong = torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.001]])
     one = torch.eye(2)
     step = Step(Work(lambda: right @ one), {"text": Work(lambda: wrong @ one)}, {"text": 1.0})
-    (row,) = run_step(step, ["text"], CPU, torch.float32, [False], "eager", 1, 1.0, Bar())
+    (row,) = run_step(step, ["text"], How(CPU, torch.float32, [False], "eager", 1), Bar())
     assert not row["agree"]
     assert row["apart"]["logits"] == pytest.approx(5e-4, rel=1e-3)
     gradients = apart((right, (right, right)), (right, (right, wrong)))

@@ -36,6 +36,16 @@ def test_run_prints_one_json_object(method):
         assert scores["harmonic_mean"] == pytest.approx(wanted, abs=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_on_the_small_clip_by_its_recipe_even_with_one_shot(method):
+    done = vlprompt("run", method, "-t", "plants", "-k", 1, "--json")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["accuracies"]["base"] > 100 / 15  # better than chance among the fifteen base classes
+    assert result["n_params"] > 0 or method == "zero-shot"
+
+
 def test_the_same_seed_gives_the_same_result():
     once, again = (vlprompt("run", "coop", "-t", "plants", "-k", 1, "--epochs", 3, "--json").stdout for _ in range(2))
     assert json.loads(once)["accuracies"] == json.loads(again)["accuracies"]

@@ -38,11 +38,9 @@ def bench(
     """
     wanted = check_rows(rows)
     check_range("repeats", repeats, 1, 10**6)
-    device, on_gpu = backbone.device, backbone.device.type == "cuda"
+    on_gpu = backbone.device.type == "cuda"
     precision = precision or (torch.bfloat16 if on_gpu else torch.float32)
-    compiled = compiled or ([False, True] if on_gpu else [False])
-    rate = measure.matrix_rate(device, precision)
-    at_scale = backbone.name.startswith("ViT-B-16") and len(names) == 100  # what the goals are for
+    how = How(backbone.device, precision, compiled or ([False, True] if on_gpu else [False]), backend, repeats)
     found = []
     steps = {served: step for served, step in STEPS.items() if set(served) & set(wanted)}
     with tqdm(total=len(steps) * (repeats + 1), unit="round", disable=not progress) as bar:
@@ -50,14 +48,15 @@ def bench(
             bar.set_description(served[0])
             step = make(backbone, names)
             mine = [row for row in served if row in wanted]
-            found += run_step(step, mine, device, precision, compiled, backend, repeats, rate, bar)
+            found += run_step(step, mine, how, bar)
+    # What the goals are for:
+    at_scale = backbone.name.startswith("ViT-B-16") and len(names) == 100 and not on_gpu
     return {
-        "machine": measure.machine(device),
+        "machine": measure.machine(how.device),
         "backbone": backbone.name,
         "classes": len(names),
         "precision": str(precision).removeprefix("torch."),
         "repeats": repeats,
-        "matrix_rate": rate,
         "rows": found if at_scale else [{**row, "goal": None, "memory_goal": None} for row in found],
         "agree": all(row["agree"] for row in found),
     }
@@ -71,6 +70,17 @@ def check_rows(rows: Sequence[str] | None) -> list[str]:
     return list(ROWS if rows is None else rows)
 
 
+@dataclass(frozen=True)
+class How:
+    """How the steps are run."""
+
+    device: torch.device
+    precision: torch.dtype
+    compiled: Sequence[bool]  # the engine without `torch.compile`, with it, or both
+    backend: str  # of torch.compile
+    repeats: int
+
+
 @dataclass
 class Figures:
     """What one way of a step took."""
@@ -79,75 +89,71 @@ class Figures:
     peak: int
     seconds: list[float]
 
-    def report(self, step: Step, needed: float, rate: float) -> dict:
+    def report(self, images: int, needed: float, rate: float) -> dict:
         middle = median(self.seconds)
         return {
-            "seconds": [s / step.images for s in self.seconds],
-            "median": middle / step.images,
+            "seconds": [s / images for s in self.seconds],
+            "median": middle / images,
             "peak_bytes": self.peak,
-            "flops": self.flops / step.images,
+            "flops": self.flops / images,
             "needed_of_flops": needed / self.flops,
             "of_matrix_rate": self.flops / middle / rate,
         }
 
 
-def run_step(
-    step: Step,
-    rows: Sequence[str],
-    device: torch.device,
-    precision: torch.dtype,
-    compiled: Sequence[bool],
-    backend: str,
-    repeats: int,
-    rate: float,
-    bar: tqdm,
-) -> list[dict]:
+def run_step(step: Step, rows: Sequence[str], how: How, bar: tqdm) -> list[dict]:
     """The reports of a step's rows: both ways once to count and compare, then in turn by the clock."""
-    plain = step.plain.within(device, precision)
-    theirs, plain_figures = examine(step.plain, plain, device)
+    plain = step.plain.within(how.device, how.precision)
+    theirs, plain_figures = examine(step.plain, plain, how.device)
     ways: dict[tuple[str, bool], tuple[Work, Figures, dict[str, float]]] = {}
     for row in rows:
-        eager = step.engine[row].within(device, precision)
-        ours, figures = examine(step.engine[row], eager, device)
+        eager = step.engine[row].within(how.device, how.precision)
+        ours, figures = examine(step.engine[row], eager, how.device)
         difference = apart(ours, theirs)
-        for on in compiled:
-            work = eager
+        for on in how.compiled:
+            ways[row, on] = eager, figures, difference
             if on:
-                work = eager.compiled(backend)
+                work = eager.compiled(how.backend)
                 work()  # compiles
-                figures = Figures(figures.flops, measure.peak_memory(work, device)[1], [])
-            ways[row, on] = work, figures, difference
+                peak = measure.peak_memory(work, how.device)[1]
+                ways[row, on] = work, Figures(figures.flops, peak, []), difference
     bar.update()
-    for _ in range(repeats):
-        plain_figures.seconds.append(measure.seconds(plain, device))
+    rates = []
+    for _ in range(how.repeats):
+        rates.append(measure.matrix_rate(how.device, how.precision))  # each time: other work comes and goes
+        plain_figures.seconds.append(measure.seconds(plain, how.device))
         for work, figures, _ in ways.values():
-            figures.seconds.append(measure.seconds(work, device))
+            figures.seconds.append(measure.seconds(work, how.device))
         bar.update()
+    return [
+        report(step, row, compiled, plain_figures, figures, difference, median(rates))
+        for (row, compiled), (_, figures, difference) in ways.items()
+    ]
 
-    reports = []
-    for (row, on), (_, figures, difference) in ways.items():
-        needed = step.needed[row]
-        slow, fast = plain_figures.report(step, needed, rate), figures.report(step, needed, rate)
-        ratio, memory_ratio = slow["median"] / fast["median"], slow["peak_bytes"] / fast["peak_bytes"]
-        about, goal, memory_goal = ROWS[row].about, ROWS[row].goal, ROWS[row].memory_goal
-        reports.append(
-            {
-                "row": row,
-                "about": about,
-                "compiled": on,
-                "plain": slow,
-                "engine": fast,
-                "ratio": ratio,
-                "memory_ratio": memory_ratio,
-                "flops_ratio": slow["flops"] / fast["flops"],
-                "goal": goal,
-                "memory_goal": memory_goal,
-                "needed_flops": needed / step.images,
-                "apart": difference,
-                "agree": all(difference[what] < CLOSE[what] for what in difference),
-            }
-        )
-    return reports
+
+def report(
+    step: Step, row: str, compiled: bool, plain: Figures, engine: Figures, difference: dict[str, float], rate: float
+) -> dict:
+    """One entry of `rows` in the JSON object."""
+    needed, about = step.needed[row], ROWS[row]
+    slow, fast = (figures.report(step.images, needed, rate) for figures in (plain, engine))
+    return {
+        "row": row,
+        "about": about.about,
+        "compiled": compiled,
+        "ratio": slow["median"] / fast["median"],
+        "ratios": [one / other for one, other in zip(slow["seconds"], fast["seconds"], strict=True)],
+        "goal": about.goal,
+        "memory_ratio": slow["peak_bytes"] / fast["peak_bytes"],
+        "memory_goal": about.memory_goal,
+        "flops_ratio": slow["flops"] / fast["flops"],
+        "needed_flops": needed / step.images,
+        "matrix_rate": rate,
+        "plain": slow,
+        "engine": fast,
+        "apart": difference,
+        "agree": all(difference[what] < CLOSE[what] for what in difference),
+    }
 
 
 def examine(exact: Work, timed: Work, device: torch.device) -> tuple[Numbers, Figures]:
@@ -200,9 +206,14 @@ def show(result: dict) -> None:
 
 def _time(seconds: list[float]) -> str:
     unit, scale = ("s", 1) if median(seconds) >= 1 else ("ms", 1000)
-    low, middle, high = (scale * value for value in (min(seconds), median(seconds), max(seconds)))
-    return f"{middle:.3g} {unit} ({low:.3g}–{high:.3g})"
+    low, middle, high = (_three(scale * value) for value in (min(seconds), median(seconds), max(seconds)))
+    return f"{middle} {unit} ({low}–{high})"
 
 
 def _bytes(count: int) -> str:
-    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+    return f"{_three(count / 2**30)} GiB" if count >= 2**30 else f"{_three(count / 2**20)} MiB"
+
+
+def _three(number: float) -> str:
+    """Three figures, more before the point."""
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"

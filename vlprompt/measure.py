@@ -56,10 +56,10 @@ def peak_memory(call: Callable[[], Result], device: torch.device) -> tuple[Resul
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s of the machine's best of five products of large square matrices: the limit of every step."""
+    """FLOP/s of the best of three products of large square matrices: what limits every step."""
     size = 8192 if device.type == "cuda" else 2048
     one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    times = [seconds(lambda: one @ other, device) for _ in range(6)][1:]
+    times = [seconds(lambda: one @ other, device) for _ in range(4)][1:]
     return 2 * size**3 / min(times)
 
 

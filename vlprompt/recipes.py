@@ -109,7 +109,7 @@ PAPER = {
 # For the small CLIP on a laptop, chosen on the validation images of two tasks (plants, transport): larger batches
 # than the papers', so that two cores are busy, and rates that go with them.
 _TINY_DEEP = Recipe(0.05, 5, 16)
-_TINY_PIXELS = Recipe(1.0, 20, 32, schedule="vp", warmup=20, weight_decay=0.0)
+_TINY_PIXELS = Recipe(1.0, 20, 32, schedule="vp", warmup=5, weight_decay=0.0)
 TINY = {
     "zero-shot": NONE,
     "linear-probe": Recipe(0.01, 100, 64, optimizer="adamw", weight_decay=0.3),

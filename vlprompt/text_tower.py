@@ -178,26 +178,30 @@ def read_own(text: nn.Module, pack: Pack, past: Past, context: Tensor | None, de
         kept = kept[:, None].expand(-1, pack.grid.lines, -1, -1, -1).flatten(0, 1)
         return torch.cat([kept, own], dim=2)
 
-    def mask(grid: Grid) -> Tensor:
+    def attend(block: nn.Module, kept: tuple[Tensor, Tensor], normed: Tensor, asking: Grid, scores: Tensor) -> Tensor:
+        """What the tokens of `asking` read, (F, R, d) or (F, c, d); a function, so that no part outlives it"""
+        if asking is pack.ends:
+            (q,), (k, v) = project(block, normed[:, pack.last], "q"), project(block, normed, "kv")
+        else:
+            q, k, v = project(block, normed, "qkv")
+        k, v = (behind(front, on_grid(block, pack.grid, own)) for front, own in zip(kept, (k, v), strict=True))
+        attended = F.scaled_dot_product_attention(on_grid(block, asking, q), k, v, attn_mask=scores)
+        return merge(attended).view(fronts, -1, x.shape[-1]).index_select(1, asking.places)
+
+    def masked(grid: Grid) -> Tensor:
         """What is added to the scores: (F N, 1, T, P + T)"""
         unseen = torch.zeros_like(grid.sees, dtype=x.dtype).masked_fill(~grid.sees, -torch.inf)
         return unseen.repeat(fronts, 1, 1, 1)
 
-    asking, unseen = pack.grid, mask(pack.grid)
+    everywhere, at_end = masked(pack.grid), masked(pack.ends)
     for i, block in enumerate(blocks):
         if 0 < i <= len(deep) and pack.open:
             x = put(deep[i - 1], pack.slots, x)
-        normed = block.ln_1(x)
-        if i + 1 == len(blocks):
-            asking, unseen = pack.ends, mask(pack.ends)
-            x = x[:, pack.last]  # (F, c, d)
-            (q,), (k, v) = project(block, normed[:, pack.last], "q"), project(block, normed, "kv")
+        if i + 1 < len(blocks):
+            x = finish(block, x, attend(block, past[i], block.ln_1(x), pack.grid, everywhere))
         else:
-            q, k, v = project(block, normed, "qkv")
-        k, v = (behind(front, on_grid(block, pack.grid, own)) for front, own in zip(past[i], (k, v), strict=True))
-        q = on_grid(block, asking, q)
-        attended = merge(F.scaled_dot_product_attention(q, k, v, attn_mask=unseen))  # (F N, T, d)
-        x = finish(block, x, attended.view(fronts, -1, attended.shape[-1]).index_select(1, asking.places))
+            attended = attend(block, past[i], block.ln_1(x), pack.ends, at_end)
+            x = finish(block, x[:, pack.last], attended)  # (F, c, d)
     x = text.ln_final(x)  # (F, c, d)
     projection = text.text_projection
     if projection is None:
