@@ -100,7 +100,7 @@ def test_seeds(name, backbone):
     assert torch.equal(torch.get_rng_state(), state), "torch's own generator stays as it was"
     for a, b in zip(one.parameters(), same.parameters(), strict=True):
         assert torch.equal(a, b)
-    if name not in ("zero-shot", "full-fine-tuning"):
+    if name not in ("zero-shot", "full-fine-tuning", "coop"):  # nothing of these is drawn: CoOp starts from words
         pairs = zip(one.parameters(), other.parameters(), strict=True)
         assert not all(torch.equal(a, b) for a, b in pairs)
 
