@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vlprompt import tasks
 from vlprompt.tasks import emoji, scenes
 from vlprompt.tasks.classes import positions, read_tasks, styles_on
+from vlprompt.tasks.errors import DrawingsError
 from vlprompt.tasks.sides import ROWS, SIDES, sides_of
 from vlprompt.tasks.things import STYLES
 
@@ -110,6 +111,23 @@ def test_a_style_kept_for_domain_generalisation_can_be_tested_on():
     assert not torch.equal(outlined, plain)
     with pytest.raises(ValueError, match="no style that is kept"):
         task.test("noto")
+
+
+def test_every_texture_has_drawings_to_train_and_to_test_on(world):
+    for style in emoji.TEXTURES:
+        for side in "TE":
+            assert sum(style in styles_on(world, thing, side) for thing in positions()) >= 20, (style, side)
+
+
+def test_tasks_are_listed_before_there_are_images(monkeypatch, tmp_path):
+    monkeypatch.setenv("VLPROMPT_CACHE", str(tmp_path))
+    emoji.drawings.cache_clear()
+    try:
+        assert [tasks.load(name).name for name in NAMES] == NAMES
+        with pytest.raises(DrawingsError, match="vlprompt data"):
+            tasks.load("plants").train()
+    finally:
+        emoji.drawings.cache_clear()
 
 
 def test_structured_tasks_show_what_they_ask_for(monkeypatch):

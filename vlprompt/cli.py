@@ -9,12 +9,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
+from vlprompt.paths import replace_whole
 from vlprompt.tasks.errors import DrawingsError, FetchError
 
 
@@ -142,9 +144,9 @@ def compare(
     check_names(names, "base-to-new", {})
     check_range("seeds", seeds, 1, 20)
     check_numbers(shots, 1)
+    world, clip = open_world(task, backbone, pretrained, device)
     if not drawings_path().is_file():
         data()
-    world, clip = open_world(task, backbone, pretrained, device)
     results = []
     for name in names:
         for seed in range(1, seeds + 1):
@@ -202,8 +204,8 @@ def bench(
     say(f"{clip.name} on {clip.device}")
     result = bench(clip, NAMES[:classes], rows=chosen, repeats=repeats)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        with replace_whole(out) as temporary:
+            temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         say(f"result: {out}")
     if as_json:
         print(json.dumps(result))
@@ -222,10 +224,9 @@ def lab() -> None:
         raise ValueError(
             f"the notebooks are not in {notebooks}: `vlprompt lab` works from a checkout of the repository"
         )
-    try:
-        subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks / "00_start.ipynb")], check=False)
-    except FileNotFoundError:
-        raise ValueError("JupyterLab is not installed: pip install 'vlprompt[course]'") from None
+    if not find_spec("jupyterlab"):
+        raise ValueError("JupyterLab is not installed: pip install -e '.[course]'")
+    subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks / "00_start.ipynb")], check=False)
 
 
 def check_names(methods: list[str], protocol: str, options: dict) -> None:

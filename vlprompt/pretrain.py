@@ -173,7 +173,7 @@ def pretrain(
 ) -> CLIP:
     """Train the small CLIP, from `folder`'s checkpoint if there is one, and write its weights to `folder`.
 
-    The checkpoint is renewed `every` so many steps, and when the run is interrupted.
+    The checkpoint is renewed `every` so many steps, so an interruption loses no more than those.
     """
     recipe = recipe or Recipe()
     world = World(load_drawings())

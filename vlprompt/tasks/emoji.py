@@ -4,7 +4,6 @@ A task's images are scenes; which drawings they show is decided by `tasks/sides.
 two sides.
 """
 
-from collections import Counter
 from functools import cache
 
 import torch
@@ -17,6 +16,8 @@ from vlprompt.tasks.sides import DOMAIN
 from vlprompt.tasks.task import Task, nearest
 from vlprompt.tasks.things import STYLES
 
+# The styles that have enough drawings both to train and to test on.
+TEXTURES = ("emojione-v1", "fluent-emoji", "fluent-emoji-flat", "noto", "twemoji")
 COUNTS = ("one", "two", "three", "four", "five", "six")
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 PLACES = tuple(f"{row} {column}" for row in ROWS for column in COLUMNS)
@@ -104,19 +105,11 @@ def with_places(count: int, generator: Generator, **places: Tensor) -> Layout:
 
 def paint_style(label: int, side: str, count: int, generator: Generator) -> Tensor:
     """Which artist's style: a thing that this artist drew on this side."""
-    style = texture_styles()[label]
+    style = TEXTURES[label]
     world = drawings()
     rows = [world.rows[thing, style] for thing in positions() if style in styles_on(world, thing, side)]
     chosen = torch.tensor(rows)[torch.randint(len(rows), (count,), generator=generator)]
     return paint(world.pixels[chosen][:, None], random_layout(count, generator), generator)
-
-
-@cache
-def texture_styles() -> list[str]:
-    """The styles that have enough drawings to train and to test on."""
-    world = drawings()
-    on = {side: Counter(s for thing in positions() for s in styles_on(world, thing, side)) for side in "TE"}
-    return [style for style in STYLES if min(on["T"][style], on["E"][style]) >= 20]
 
 
 def thing_task(name: str) -> Task:
@@ -144,7 +137,7 @@ def load(name: str) -> Task:
     if name in read_tasks():
         return thing_task(name)
     if name == "textures":
-        styles = [STYLES[s] for s in texture_styles()]
+        styles = [STYLES[s] for s in TEXTURES]
         return make(name, "which artist's style", "a {} drawing of a thing.", styles, paint_style, "specialised")
     if name == "how-many":
         return make(name, "how many copies", "a photo of {} things.", COUNTS, paint_count, "structured")
