@@ -19,7 +19,7 @@ _PUBLIC = {
     "accuracy": "vlprompt.evaluate",
     "predict": "vlprompt.evaluate",
 }
-_MODULES = ("methods", "tasks")
+_MODULES = ("checkpoints", "methods", "tasks")
 
 __all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
