@@ -108,11 +108,7 @@ def check_vision(backbone: Backbone, depth: int) -> None:
             f"no tokens; use a method on its text or pixels, or a ViT that is read at its class "
             f"token, such as 'tiny' or ViT-B-16"
         )
-    if depth not in range(backbone.vision_layers + 1):
-        raise ValueError(
-            f"a depth of {depth} in the image tower of {backbone.name}, which has "
-            f"{backbone.vision_layers} layers; choose 0 to {backbone.vision_layers}"
-        )
+    check_depth(depth, backbone.vision_layers, f"image tower of {backbone.name}")
 
 
 def check_text(backbone: Backbone, depth: int) -> None:
@@ -122,11 +118,13 @@ def check_text(backbone: Backbone, depth: int) -> None:
             f"the text tower of {backbone.name} takes no context; use a method on its pixels or "
             f"image tower, or a CLIP with open_clip's own text tower, such as 'tiny' or ViT-B-16"
         )
-    if depth not in range(backbone.text_layers + 1):
-        raise ValueError(
-            f"a depth of {depth} in the text tower of {backbone.name}, which has "
-            f"{backbone.text_layers} layers; choose 0 to {backbone.text_layers}"
-        )
+    check_depth(depth, backbone.text_layers, f"text tower of {backbone.name}")
+
+
+def check_depth(depth: int, layers: int, tower: str) -> None:
+    """ValueError unless a tower of so many layers has the first `depth` of them."""
+    if depth not in range(layers + 1):
+        raise ValueError(f"a depth of {depth} in the {tower}, which has {layers} layers; choose 0 to {layers}")
 
 
 def check_images(backbone: Backbone, images: Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-SIZE = 48  # pixels a side, of drawings and scenes
+from vlprompt.tasks.drawings import SIZE  # a scene is as large as a drawing
 
 # Colours that a caption can name.
 PALETTE = {
