@@ -4,6 +4,7 @@ A task's images are scenes; which drawings they show is decided by `tasks/sides.
 two sides.
 """
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -11,8 +12,8 @@ from torch import Generator, Tensor
 
 from vlprompt.tasks.classes import positions, read_tasks, styles_on
 from vlprompt.tasks.drawings import Drawings, load_drawings
-from vlprompt.tasks.scenes import Layout, paint, random_layout, uniform
-from vlprompt.tasks.sides import DOMAIN
+from vlprompt.tasks.scenes import ROUGH, Layout, Look, paint, random_layout, uniform
+from vlprompt.tasks.sides import DOMAIN, TEST
 from vlprompt.tasks.task import Task, nearest
 from vlprompt.tasks.things import STYLES
 
@@ -28,6 +29,9 @@ SIZES = {
     "large": (0.6, 0.72),
     "huge": (0.82, 0.98),
 }
+# Domains: the test drawings in other scenes, and styles that only ever test.
+SCENES = {"true-colours": Look(hue=0.0), "rough-scenes": replace(ROUGH, hue=Look().hue)}
+DOMAINS = (*SCENES, "openmoji", "fluent-emoji-high-contrast")
 
 
 @cache
@@ -51,13 +55,21 @@ def pick(rows: list[int], count: int, generator: Generator) -> Tensor:
 
 
 def paint_thing(thing: str, side: str, count: int, generator: Generator) -> Tensor:
-    """Scenes of one thing, by each of the artists on the side in turn."""
+    """Scenes of one thing, by each of the artists on the side in turn; a domain is a side, too."""
     world = drawings()
-    styles = [side] if side in STYLES else styles_on(world, thing, side)
-    if side in STYLES and side not in styles_on(world, thing, DOMAIN):
+    artists = artists_on(thing, side)
+    if not artists:
         raise ValueError(f"{side} is no style that is kept for domain generalisation, or did not draw {thing}")
-    rows = pick([world.rows[thing, s] for s in styles], count, generator)
-    return paint(world.pixels[rows][:, None], random_layout(count, generator), generator)
+    rows = pick([world.rows[thing, s] for s in artists], count, generator)
+    look = SCENES.get(side, Look())
+    return paint(world.pixels[rows][:, None], random_layout(count, generator, look), generator, look)
+
+
+def artists_on(thing: str, side: str) -> list[str]:
+    """The styles whose drawings of a thing a side or a domain shows."""
+    if side in STYLES:
+        return [side] if side in styles_on(drawings(), thing, DOMAIN) else []
+    return styles_on(drawings(), thing, TEST if side in SCENES else side)
 
 
 def any_drawings(side: str, shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -112,6 +124,7 @@ def paint_style(label: int, side: str, count: int, generator: Generator) -> Tens
     return paint(world.pixels[chosen][:, None], random_layout(count, generator), generator)
 
 
+@cache
 def thing_task(name: str) -> Task:
     """One of the eleven tasks of `tasks.toml`."""
     classes = read_tasks()[name]
@@ -119,7 +132,12 @@ def thing_task(name: str) -> Task:
     def painter(label, side, count, generator):
         return paint_thing(classes.things[label], side, count, generator)
 
-    return make(name, classes.about, classes.template, classes.classnames, painter)
+    def drawn():
+        labels = range(len(classes.things))
+        return {d: tuple(i for i in labels if artists_on(classes.things[i], d)) for d in DOMAINS}
+
+    task = make(name, classes.about, classes.template, classes.classnames, painter)
+    return replace(task, drawn=drawn)
 
 
 def make(name, about, template, classnames, painter, group="natural") -> Task:

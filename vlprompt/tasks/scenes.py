@@ -4,6 +4,7 @@
 pixels. Coordinates run from -1 to 1 over the canvas, sizes are fractions of it.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,10 +33,11 @@ class Look:
     occlusion: float = 0.15  # how often a bar lies over the drawing
     light: float = 0.2  # change of brightness, contrast and colour
     noise: float = 0.03  # standard deviation of the pixels' noise, at most
+    hue: float = 30.0  # degrees by which every colour is turned: the tasks' film is not the one that CLIP knows
 
 
 # Pretraining sees rougher scenes than the tasks show.
-ROUGH = Look(scale=(0.5, 0.95), shift=0.15, angle=25.0, clutter=3, occlusion=0.25, light=0.3, noise=0.04)
+ROUGH = Look(scale=(0.5, 0.95), shift=0.15, angle=25.0, clutter=3, occlusion=0.25, light=0.3, noise=0.04, hue=0.0)
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,18 @@ def change_light(canvas: Tensor, generator: Generator, look: Look) -> Tensor:
     canvas = mean + (canvas - mean) * factor(look.light)
     turn = column(uniform((batch,), 0, 2 * torch.pi, generator))
     side = 1 + ((x * turn.cos() + y * turn.sin()) * column(uniform((batch,), 0, look.light, generator)))[:, None]
-    canvas = canvas * factor(look.light) * factor(look.light / 3, 3) * side
+    canvas = turn_hue(canvas, look.hue) * factor(look.light) * factor(look.light / 3, 3) * side
     amount = uniform((batch, 1, 1, 1), 0, look.noise, generator)
     return canvas + torch.randn(canvas.shape, generator=generator) * amount
+
+
+def turn_hue(canvas: Tensor, degrees: float) -> Tensor:
+    """Colours (B, 3, H, W) turned about the axis of greys: brightness stays, red goes towards green."""
+    if not degrees:
+        return canvas
+    turn = math.radians(degrees)
+    along = (1 - math.cos(turn)) / 3
+    across = math.sin(turn) / math.sqrt(3)
+    row = torch.tensor([math.cos(turn) + along, along - across, along + across])
+    matrix = torch.stack([row, row.roll(1), row.roll(2)])  # (3, 3), each row adds up to 1
+    return torch.einsum("ij,bjhw->bihw", matrix, canvas)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor
 
+from vlprompt.tasks.sides import TEST
+
 SHOTS = (1, 64)  # the least and the most images a class that a few-shot training set may have
 VALIDATION_SHOTS = 4  # as in CoOp: min(shots, 4)
 TEST_SHOTS, TEST_SIZE = 20, 540  # images a class in a test set, and the least number in all
@@ -21,7 +23,8 @@ Painter = Callable[[int, str, int, Generator], Tensor]
 class Task:
     """A few-shot classification task whose images are painted on demand, the same for the same seed.
 
-    `keep` lists the classes of the whole task that this one is about; labels count from 0 within it.
+    `keep` lists the classes of the whole task that this one is about; labels count from 0 within it. `side` is what
+    the test set shows, and `drawn()` says of each domain which classes it has.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Task:
     painter: Painter
     keep: tuple[int, ...]
     group: str = "natural"  # as in VTAB: natural, specialised or structured
+    side: str = TEST
+    drawn: Callable[[], dict[str, tuple[int, ...]]] = dict
 
     @property
     def classnames(self) -> list[str]:
@@ -58,12 +63,18 @@ class Task:
         check_range("shots", shots, *SHOTS)
         return self.images("validation", "T", min(shots, VALIDATION_SHOTS), seed)
 
-    def test(self, side: str = "E") -> tuple[Tensor, Tensor]:
+    def test(self, side: str | None = None) -> tuple[Tensor, Tensor]:
         """The test set, always the same: 20 images a class or more, of drawings that training never shows.
 
         `side` may be a style that is kept for domain generalisation, such as "openmoji".
         """
-        return self.images("test", side, max(TEST_SHOTS, math.ceil(TEST_SIZE / len(self.all_classnames))), 0)
+        count = max(TEST_SHOTS, math.ceil(TEST_SIZE / len(self.all_classnames)))
+        return self.images("test", side or self.side, count, 0)
+
+    def domains(self) -> dict[str, "Task"]:
+        """Other test sets of these classes, or of those that a domain has: for domain generalisation."""
+        kept = {domain: tuple(i for i in classes if i in self.keep) for domain, classes in self.drawn().items()}
+        return {d: replace(self, name=f"{self.name}/{d}", side=d, keep=keep) for d, keep in kept.items() if keep}
 
     def images(self, split: str, side: str, count: int, seed: int) -> tuple[Tensor, Tensor]:
         """`count` images of each class, class by class, from a generator of their own for each class."""
