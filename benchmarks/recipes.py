@@ -1,7 +1,7 @@
 """Compare recipes for the small CLIP on validation images, as its presets in `vlprompt/recipes.py` were chosen.
 
     python benchmarks/recipes.py coop lr=0.05 epochs=20
-    python benchmarks/recipes.py padding lr=1,5,20 --tasks plants,faces
+    python benchmarks/recipes.py vpt-deep head=linear lr=0.1,0.5 --tasks plants,faces
 
 Trains on the training drawings of each base class but one, and tests on that one, by an artist whom training did
 not meet, as the test sets do; and on the training drawings of the new classes. No test image is read.
@@ -9,7 +9,9 @@ not meet, as the test sets do; and on the training drawings of the new classes. 
 
 import argparse
 import itertools
+import json
 import time
+from contextlib import suppress
 from dataclasses import fields, replace
 from statistics import fmean
 
@@ -18,7 +20,8 @@ import torch
 import vlprompt
 from vlprompt.evaluate import accuracy, harmonic_mean
 from vlprompt.methods import METHODS
-from vlprompt.recipes import Recipe, recipe
+from vlprompt.points import Point
+from vlprompt.recipes import Recipe
 from vlprompt.tasks.classes import read_tasks, styles_on
 from vlprompt.tasks.emoji import drawings, pick
 from vlprompt.tasks.scenes import paint, random_layout
@@ -42,13 +45,13 @@ def held_out(name: str):
     return replace(vlprompt.tasks.load(name), painter=painter)
 
 
-def measure(backbone, method: str, task, plan: Recipe, seed: int, options: dict) -> tuple[float, float]:
+def measure(backbone, point: Point, task) -> tuple[float, float]:
     """Accuracy in per cent on base classes (a new artist's drawings) and on new classes (0 for a learned head)."""
     base, new = task.base(), task.new()
-    given = {"templates": task.template} if method == "zero-shot" else {"seed": seed}
-    learner = METHODS[method](backbone, base.classnames, **given, **options)
-    images, labels = base.images("train", "fit", 16, seed)
-    fit(learner, backbone.prepare(images), labels, plan, seed=seed, progress=False)
+    given = {"templates": task.template} if point.method == "zero-shot" else {"seed": point.seed}
+    learner = METHODS[point.method](backbone, base.classnames, **given, **point.method_options)
+    images, labels = base.images("train", "fit", point.shots, point.seed)
+    fit(learner, backbone.prepare(images), labels, point.plan, seed=point.seed, progress=False)
     images, labels = base.images("validation", "check", IMAGES, 0)
     right = accuracy(learner, backbone.prepare(images), labels)
     if hasattr(learner, "head"):
@@ -59,8 +62,13 @@ def measure(backbone, method: str, task, plan: Recipe, seed: int, options: dict)
 
 def read(pairs: list[str]) -> list[dict]:
     """`lr=0.1,0.2 epochs=5` -> every combination of the values, as dictionaries."""
-    kinds = {f.name: f.type for f in fields(Recipe)}
-    columns = [[(k, kinds.get(k, int)(v)) for v in values.split(",")] for k, values in (p.split("=") for p in pairs)]
+
+    def value(text: str):
+        with suppress(json.JSONDecodeError):
+            return json.loads(text)
+        return text
+
+    columns = [[(k, value(v)) for v in values.split(",")] for k, values in (p.split("=") for p in pairs)]
     return [dict(row) for row in itertools.product(*columns)]
 
 
@@ -78,10 +86,14 @@ def main() -> None:
     tasks = [held_out(name) for name in asked.tasks.split(",")]
     known = {f.name for f in fields(Recipe)}
     for row in read(asked.changes):
-        plan = recipe(asked.method, "tiny", **{k: v for k, v in row.items() if k in known})
-        options = {k: v for k, v in row.items() if k not in known}
+        changes = tuple((k, v) for k, v in row.items() if k in known)
+        options = tuple((k, v) for k, v in row.items() if k not in known)
         start = time.perf_counter()
-        results = [measure(backbone, asked.method, t, plan, s, options) for t in tasks for s in range(asked.seeds)]
+        results = [
+            measure(backbone, Point(asked.method, task.name, seed=seed, options=options, changes=changes), task)
+            for task in tasks
+            for seed in range(asked.seeds)
+        ]
         seconds = (time.perf_counter() - start) / len(results)
         base, new = (fmean(column) for column in zip(*results, strict=True))
         mean = harmonic_mean(base, new)

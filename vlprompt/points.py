@@ -72,13 +72,25 @@ class Point:
     @property
     def method_options(self) -> dict:
         """What the method is made with, besides the backbone, the class names and the seed."""
-        options = {"depth": self.depth, "length": self.length}
-        if self.length is not None and self.length > 4 and "init" in parameters_of(self.method):
+        options = {n: v for part in ("depth", "length") for n, v in self.spread(part, getattr(self, part)).items()}
+        if (self.length or 0) > 4 and "init" in parameters_of(self.method) and self.method != "vision-only":
             options["init"] = None  # longer than "a photo of a": random vectors, as in the authors' codes
-        options = {k: v for k, v in options.items() if v is not None or k == "init"} | dict(self.options)
         if self.protocol in ("cross-dataset", "domain") and self.method.startswith("maple"):
             options = {"depth": 3} | options  # as in the MaPLe paper, section 4.1
-        return options
+        return options | dict(self.options)
+
+    def spread(self, part: str, value: int | None) -> dict[str, int]:
+        """A depth or length under the names that the method has for it: one for each tower that it prompts."""
+        towers = ("vision_", "text_") if "vision_depth" in parameters_of(self.method) else ("",)
+        if self.method == "vision-only":
+            towers = ("vision_",)
+        return {} if value is None else {tower + part: value for tower in towers}
+
+    def used(self, part: str) -> int | None:
+        """The depth or length that the method is run with; None where it has none."""
+        made = inspect.signature(METHODS[self.method]).parameters
+        defaults = {name: made[name].default for name in self.spread(part, 1) if name in made}
+        return next(iter((defaults | {k: v for k, v in self.method_options.items() if k in defaults}).values()), None)
 
     @property
     def plan(self) -> Recipe:
@@ -155,8 +167,8 @@ def run_point(point: Point, device: str | None = None, progress: bool = False) -
     result = PROTOCOLS[point.protocol](run)
     common = {
         **{name: getattr(point, name) for name in ("protocol", "method", "task", "shots", "seed", "backbone")},
-        "depth": point.method_options.get("depth"),
-        "length": point.length,
+        "depth": point.used("depth"),
+        "length": point.used("length"),
         "options": json.dumps(dict(point.options), sort_keys=True),
         "recipe": json.dumps(asdict(point.plan)),
         "n_params": result.n_params,
