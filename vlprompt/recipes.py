@@ -7,7 +7,7 @@ alone, so that a run that resumes has no scheduler to restore.
 
 import difflib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 OPTIMIZERS = "sgd", "adamw"
 SCHEDULES = "coop", "vpt", "vp"
@@ -39,8 +39,8 @@ class Recipe:
     def __post_init__(self):
         for name in ("lr", "momentum", "weight_decay"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} is {value}, but it must be a number from 0 up")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+                raise ValueError(f"{name} is {value!r}, but it must be a number from 0 up")
         if self.momentum >= 1:
             raise ValueError(f"momentum is {self.momentum}, but it must lie below 1")
         for name, least in (("epochs", 0), ("batch_size", 1), ("warmup", 0)):
@@ -109,19 +109,19 @@ PAPER = {
 # For the small CLIP on a laptop, chosen on validation images of four tasks (`benchmarks/recipes.py`): larger batches
 # than the papers', so that two cores are busy, and rates that go with them. All deep prompts share one.
 _TINY_DEEP = Recipe(0.02, 3, 16)
-_TINY_PIXELS = Recipe(1.0, 20, 32, schedule="vp", warmup=5, weight_decay=0.0)
+_TINY_PIXELS = Recipe(4.0, 10, 32, schedule="vp", warmup=5, weight_decay=0.0)
 TINY = {
     "zero-shot": NONE,
     "linear-probe": Recipe(0.01, 100, 64, optimizer="adamw", weight_decay=30.0),
-    "full-fine-tuning": Recipe(0.0001, 5, 32, optimizer="adamw", weight_decay=0.01),
-    "vpt-shallow": Recipe(0.1, 10, 16),
-    "vpt-deep": Recipe(0.1, 5, 16),
-    "vpt-linear-head": Recipe(0.5, 30, 32, schedule="vpt", warmup=3, weight_decay=0.001),
+    "full-fine-tuning": Recipe(0.0005, 10, 32, optimizer="adamw", weight_decay=0.01),
+    "vpt-shallow": Recipe(0.1, 5, 16),
+    "vpt-deep": Recipe(0.1, 3, 16),
+    "vpt-linear-head": Recipe(0.2, 10, 32, schedule="vpt", warmup=3, weight_decay=0.001),
     "padding": _TINY_PIXELS,
     "fixed-patch": _TINY_PIXELS,
     "random-patch": _TINY_PIXELS,
     "coop": Recipe(0.1, 30, 32),
-    "cocoop": Recipe(0.1, 5, 8),
+    "cocoop": Recipe(0.3, 5, 8),
     "language-only": _TINY_DEEP,
     "vision-only": _TINY_DEEP,
     "independent-vl": _TINY_DEEP,
@@ -144,4 +144,8 @@ def recipe(name: str, scale: str = "paper", **changes) -> Recipe:
     if name not in presets:
         near = difflib.get_close_matches(name, presets, n=3, cutoff=0.4) or list(presets)
         raise ValueError(f"there is no recipe {name!r}; the nearest are: {', '.join(near)}")
+    known = [field.name for field in fields(Recipe)]
+    for change in changes:
+        if change not in known:
+            raise ValueError(f"a recipe has no {change!r}; it has {', '.join(known)}")
     return replace(presets[name], **changes)
