@@ -134,5 +134,5 @@ def test_rows_of_a_run():
 
 
 def test_a_head_has_no_row_for_new_classes():
-    rows = run_point(Point("linear-probe", "where", changes=(("epochs", 1),)))
+    rows = run_point(Point("linear-probe", "where", changes=(("epochs", 2),)))
     assert [row["split"] for row in rows] == ["base"]

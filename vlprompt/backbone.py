@@ -10,6 +10,7 @@ from torchvision.transforms import Normalize
 from torchvision.transforms.functional import to_pil_image
 
 from vlprompt.paths import data_file
+from vlprompt.pictures import LazyImages, Pictures
 from vlprompt.weights import named_clip, small_clip
 
 
@@ -115,8 +116,13 @@ class Backbone:
                 )
         return self.tokenizer(texts, context_length=self.context_length).long()
 
-    def prepare(self, images: Tensor) -> Tensor:
-        """Images (N, 3, H, W) uint8 -> what the image tower takes: resized, normalised floats."""
+    def prepare(self, images: Tensor | Pictures) -> Tensor | LazyImages:
+        """Images (N, 3, H, W) uint8 -> what the image tower takes: resized, normalised floats.
+
+        Pictures in files stay there, and are read and prepared batch by batch.
+        """
+        if isinstance(images, Pictures):
+            return images.prepare(self.preprocess, self.image_size)
         steps = getattr(self.preprocess, "transforms", ())
         normalize = next((step for step in steps if isinstance(step, Normalize)), None)
         if normalize and images.shape[-2:] == (self.image_size, self.image_size):

@@ -2,7 +2,8 @@
 
 Everything here computes in float32, on a GPU too: bfloat16 would move a logit of scale 100 by a
 few tenths.  `images` are always a float32 tensor (N, 3, H, W), normalised as the backbone wants it,
-or the features (N, E) that `keep_features` has made of them.
+or files that are read batch by batch (`LazyImages`): what `Backbone.prepare` makes of a task's images.
+Or they are the features (N, E) that `keep_features` has made of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,8 +12,12 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
+from vlprompt.pictures import LazyImages
 
-def accuracy(method: nn.Module, images: Tensor, labels: Tensor, *, batch_size: int = 100) -> float:
+Images = Tensor | LazyImages
+
+
+def accuracy(method: nn.Module, images: Images, labels: Tensor, *, batch_size: int = 100) -> float:
     """The share of images, in per cent, whose most likely class is the right one (overall top-1).
 
     `labels` (N,) count the method's classes from 0.  Images and labels that do not go together are
@@ -28,24 +33,24 @@ def accuracy(method: nn.Module, images: Tensor, labels: Tensor, *, batch_size: i
     return 100 * right / seen
 
 
-def probabilities(method: nn.Module, images: Tensor, *, batch_size: int = 100) -> Tensor:
+def probabilities(method: nn.Module, images: Images, *, batch_size: int = 100) -> Tensor:
     """What the method believes of each image: (N, C), each row adding up to 1, on the CPU."""
     check_images(method, images)
     return torch.cat([logits.softmax(dim=1).cpu() for logits in logits_in_batches(method, images, batch_size)])
 
 
 def predict(
-    method: nn.Module, images: Tensor | Sequence, *, top: int = 1, batch_size: int = 100
+    method: nn.Module, images: Images | Sequence, *, top: int = 1, batch_size: int = 100
 ) -> list[list[tuple[str, float]]]:
     """The `top` most likely classes of each image, as (name, probability), the likeliest first.
 
-    `images` may also be a list of PIL images of any size, which the backbone's preprocessing
-    prepares: `predict(method, [Image.open("holiday.jpg")], top=3)`.
+    `images` may also be a list of PIL images of any size, or a task's `Pictures`, which the
+    backbone's preprocessing prepares: `predict(method, [Image.open("holiday.jpg")], top=3)`.
     """
     names = method.classnames
     if not 1 <= top <= len(names):
         raise ValueError(f"top is {top}, but there are {len(names)} classes: give 1 to {len(names)}")
-    if not isinstance(images, Tensor):
+    if not isinstance(images, Images):
         if not isinstance(images, Sequence) or len(images) == 0:
             raise ValueError(
                 f"images are {images!r:.40}, but a float32 tensor (N, 3, H, W) or a list of at "
@@ -60,7 +65,7 @@ def predict(
 
 
 @torch.no_grad()
-def keep_features(method: nn.Module, images: Tensor, *, batch_size: int = 100) -> Tensor:
+def keep_features(method: nn.Module, images: Images, *, batch_size: int = 100) -> Tensor:
     """The image features (N, E) of a method whose prompts do not enter the image tower.
 
     They do not change while it trains, and are the same for all seeds and shots: give them to
@@ -79,7 +84,7 @@ def keep_features(method: nn.Module, images: Tensor, *, batch_size: int = 100) -
 
 
 @torch.no_grad()
-def logits_in_batches(method: nn.Module, images: Tensor, batch_size: int) -> Iterator[Tensor]:
+def logits_in_batches(method: nn.Module, images: Images, batch_size: int) -> Iterator[Tensor]:
     """Logits (B, C) of one batch after another; what does not depend on the image is done once."""
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}, but it must be 1 or more")
@@ -124,12 +129,15 @@ def average(results: Sequence[Mapping[str, float | None]]) -> dict[str, float | 
     return means
 
 
-def check_images(method: nn.Module, images: Tensor) -> None:
-    """Refuse what is not a float32 tensor of finite images, or of their kept features."""
+def check_images(method: nn.Module, images: Images) -> None:
+    """Refuse what is not a float32 tensor of finite images or of their kept features, nor images in files."""
+    if isinstance(images, LazyImages) and len(images) > 0:
+        return  # whatever a file holds, its pixels are finite; one that cannot be read says so itself
     if not isinstance(images, Tensor) or images.dtype != torch.float32:
         given = images.dtype if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(
-            f"images are {given}, but a float32 tensor, normalised by the backbone's preprocessing, is wanted"
+            f"images are {given}, but a float32 tensor, normalised by the backbone's preprocessing, is wanted: "
+            "backbone.prepare makes it"
         )
     if len(images.shape) not in (2, 4) or 0 in images.shape:
         raise ValueError(

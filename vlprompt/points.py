@@ -9,18 +9,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache, lru_cache
+from pathlib import Path
 
 import vlprompt
+from vlprompt.augment import RandomViews
 from vlprompt.backbone import Backbone
 from vlprompt.backbone import load as load_backbone
 from vlprompt.methods import METHODS
 from vlprompt.protocols import PROTOCOLS, Run
 from vlprompt.recipes import COOP_EPOCHS, Recipe, recipe
-from vlprompt.tasks import Task
+from vlprompt.tasks import FileTask, Task
 from vlprompt.tasks import load as load_task
 from vlprompt.tasks.task import SHOTS, check_range, nearest
 
 Pairs = tuple[tuple[str, object], ...]
+WHOLE_IMAGES = ("padding", "fixed-patch", "random-patch")  # methods whose papers show no random views
 
 COLUMNS = (
     "protocol", "method", "task", "split", "shots", "seed", "depth", "length", "options", "recipe", "accuracy",
@@ -33,7 +36,8 @@ class Point:
     """One run: a method on a task under a protocol. A depth or length of None is the method's own.
 
     `options` are others of the method, such as `(("class_specific", True),)`, and `changes` of its recipe, such as
-    `(("epochs", 2),)`; `targets` are the tasks that a cross-dataset run is tested on.
+    `(("epochs", 2),)`; `targets` are the tasks that a cross-dataset run is tested on. With `augment`, images in files
+    are shown in random views, as in the papers; scenes of emoji vary by themselves.
     """
 
     method: str
@@ -46,6 +50,7 @@ class Point:
     options: Pairs = ()
     changes: Pairs = ()
     targets: tuple[str, ...] = ()
+    augment: bool = True
     backbone: str = "tiny"
     pretrained: str | None = None
 
@@ -61,7 +66,7 @@ class Point:
 
     def as_dict(self) -> dict:
         """The point as plain values for JSON, without what is at its default."""
-        values = {k: v for k, v in asdict(self).items() if v not in (None, ())}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
         return values | {k: dict(values[k]) for k in ("options", "changes") if k in values}
 
     @property
@@ -156,15 +161,22 @@ def kept_features(backbone: Backbone) -> dict:
     return {}
 
 
+def make_run(point: Point, backbone: Backbone, *, checkpoint: Path | None = None, progress: bool = False) -> Run:
+    """What a protocol is given to carry out a point."""
+    task = open_task(point.task)
+    views = point.augment and isinstance(task, FileTask) and point.method not in WHOLE_IMAGES
+    return Run(
+        point.method, backbone, task, point.plan, point.shots, point.seed, point.method_options,
+        targets=[open_task(name) for name in point.targets], augment=RandomViews() if views else None,
+        checkpoint=checkpoint, progress=progress, kept=kept_features(backbone),
+    )  # fmt: skip
+
+
 def run_point(point: Point, device: str | None = None, progress: bool = False) -> list[dict]:
     """Run a point; a row of COLUMNS for each accuracy (base, new, all, source, or a target's name) in per cent."""
     point.check()
     backbone = open_backbone(point.backbone, point.pretrained, device)
-    run = Run(
-        point.method, backbone, open_task(point.task), point.plan, point.shots, point.seed, point.method_options,
-        targets=[open_task(t) for t in point.targets], progress=progress, kept=kept_features(backbone),
-    )  # fmt: skip
-    result = PROTOCOLS[point.protocol](run)
+    result = PROTOCOLS[point.protocol](make_run(point, backbone, progress=progress))
     common = {
         **{name: getattr(point, name) for name in ("protocol", "method", "task", "shots", "seed", "backbone")},
         "depth": point.used("depth"),

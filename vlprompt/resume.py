@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vlprompt.paths import replace_whole
+from vlprompt.pictures import LazyImages
 from vlprompt.recipes import Recipe
 
 START = "sha256 of the values at the start"
@@ -114,7 +115,7 @@ def read(path: Path) -> tuple[dict[str, object], list[float], dict[str, Tensor]]
 
 
 def describe(
-    method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, seed: int, augment
+    method: nn.Module, images: Tensor | LazyImages, labels: Tensor, recipe: Recipe, seed: int, augment
 ) -> dict[str, object]:
     """Everything that the result of a run depends on, in words, numbers and hashes."""
     return {
@@ -123,7 +124,7 @@ def describe(
         **asdict(recipe),
         "seed": seed,
         "augmentation": None if augment is None else getattr(augment, "__qualname__", str(augment)),
-        "sha256 of the images": sha256([images]),
+        "sha256 of the images": images.sha256() if isinstance(images, LazyImages) else sha256([images]),
         "sha256 of the labels": sha256([labels]),
         "sha256 of the class names": hashlib.sha256("\n".join(method.classnames).encode()).hexdigest(),
         "fingerprint of the backbone": method.backbone.fingerprint,

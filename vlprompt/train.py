@@ -1,6 +1,6 @@
 """Training: `fit` learns a method's prompts on a frozen CLIP, by a recipe."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from vlprompt.evaluate import check_images, check_labels, keep_features
+from vlprompt.evaluate import Images, check_images, check_labels, keep_features
+from vlprompt.pictures import LazyImages
 from vlprompt.recipes import Recipe
 from vlprompt.resume import Checkpoint, describe
 
@@ -17,7 +18,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 def fit(
     method: nn.Module,
-    images: Tensor,
+    images: Images,
     labels: Tensor,
     recipe: Recipe,
     *,
@@ -28,8 +29,10 @@ def fit(
 ) -> list[float]:
     """Train a method in place, by cross-entropy over its classes; returns each epoch's mean loss.
 
-    `images` (N, 3, H, W) are normalised floats, or features (N, E) of `keep_features`; `labels`
-    (N,) count from 0; `augment(batch, generator)` draws a new view of a batch at each showing.
+    `images` (N, 3, H, W) are normalised floats or `LazyImages`, or features (N, E) of `keep_features`
+    or (V, N, E) of `keep_views`, of which epoch v sees the v-th; `labels` (N,) count from 0.
+    `augment(batch, generator)` draws a new view of a batch at each showing; images in files want
+    `RandomViews`, which cuts views from the whole pictures.
     With a `checkpoint` path the state is kept there after each epoch, and the same call goes on
     from it, on a CPU to the same bits (a method that draws must hold its generator, or keep what it
     needs in its `state_dict`).  Ctrl-C, and a loss that is not finite (a FloatingPointError), leave
@@ -46,7 +49,8 @@ def fit(
     losses = saved.restore()
     if len(losses) == recipe.epochs:
         return losses
-    loss_on = make_loss(method, images, labels, augment, random)
+    show, kept = make_show(method, images, augment, seed, random)
+    loss_on = make_loss(method, labels, kept)
 
     step = len(losses) * steps
     last_good = copy(parameters)
@@ -55,8 +59,9 @@ def fit(
         for epoch in range(len(losses), recipe.epochs):
             bar.set_description(f"epoch {epoch + 1}/{recipe.epochs}")
             total = 0.0
-            for batch in batches(len(images), recipe.batch_size, random):
-                loss = loss_on(batch)
+            order = batches(len(labels), recipe.batch_size, random)
+            for batch, shown in zip(order, show(epoch, order), strict=True):
+                loss = loss_on(shown, batch)
                 if not loss.isfinite():
                     raise not_finite(f"the loss is {loss:.3g}", recipe, step, steps)
                 last_good = copy(parameters)
@@ -86,13 +91,22 @@ def fit(
     return losses
 
 
-def check(method: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, augment) -> int:
+def check(method: nn.Module, images: Images, labels: Tensor, recipe: Recipe, augment) -> int:
     """Refuse what cannot be trained on; the number of steps in an epoch."""
-    check_images(method, images)
-    check_labels(labels, len(images), len(method.classnames))
-    if augment is not None and images.ndim == 2:
+    views = isinstance(images, Tensor) and images.ndim == 3
+    if views and len(images) < recipe.epochs:
+        raise ValueError(
+            f"images of the shape {tuple(images.shape)} are views (V, N, E) for {len(images)} epochs, but the recipe "
+            f"has {recipe.epochs}: keep more views, or give images (N, 3, H, W)"
+        )
+    check_images(method, images.flatten(0, 1) if views else images)
+    count = images.shape[1] if views else len(images)
+    check_labels(labels, count, len(method.classnames))
+    if augment is not None and images.ndim < 4:
         raise ValueError("features cannot be augmented: give images (N, 3, H, W), or no augment")
-    steps = max(len(images) // recipe.batch_size, 1)
+    if augment is not None and isinstance(images, LazyImages) and not hasattr(augment, "picture"):
+        raise ValueError("views of images in files are cut from the whole pictures: give augment=RandomViews()")
+    steps = max(count // recipe.batch_size, 1)
     if recipe.is_all_warmup(steps):
         raise ValueError(
             f"{recipe.epochs} epochs of {steps} steps end within the warm-up of {recipe.warmup}: "
@@ -109,24 +123,35 @@ def make_optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.
     return torch.optim.SGD(parameters, lr=recipe.lr, momentum=recipe.momentum, weight_decay=decay)
 
 
-def make_loss(
-    method: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    augment: Augment | None,
-    random: torch.Generator,
-) -> Callable[[Tensor], Tensor]:
-    """The function from a batch's indices to its loss, on the method's device."""
-    # Where no prompt enters the image tower and no view is drawn anew, features never change.
+def make_show(
+    method: nn.Module, images: Images, augment: Augment | None, seed: int, random: torch.Generator
+) -> tuple[Callable[[int, tuple[Tensor, ...]], Iterator[Tensor]], bool]:
+    """The function from an epoch and its batches of indices to what the method sees; whether those are features."""
+    device = method.backbone.device
     kept = method.keeps_image_features and augment is None
-    inputs = keep_features(method, images) if kept else images
+    if kept and images.ndim != 3:
+        # No prompt enters the image tower and no view is drawn anew: the features never change.
+        images = keep_features(method, images)
+
+    def show(epoch: int, order: tuple[Tensor, ...]) -> Iterator[Tensor]:
+        if isinstance(images, LazyImages):
+            for shown in (images.seen(augment, seed, epoch) if augment else images).stream(order):
+                yield shown.to(device)
+        else:
+            inputs = images[epoch] if images.ndim == 3 else images
+            for batch in order:
+                shown = inputs[batch].to(device)
+                yield augment(shown, random) if augment else shown
+
+    return show, kept
+
+
+def make_loss(method: nn.Module, labels: Tensor, kept: bool) -> Callable[[Tensor, Tensor], Tensor]:
+    """The function from what a batch shows, and its indices, to its loss."""
     device = method.backbone.device
     labels = labels.to(device)
 
-    def loss_on(batch: Tensor) -> Tensor:
-        shown = inputs[batch].to(device)
-        if augment is not None:
-            shown = augment(shown, random)
+    def loss_on(shown: Tensor, batch: Tensor) -> Tensor:
         # The prompts stay float32: in half precision the warm-up's small steps round to nothing.
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = method.classifier()(shown) if kept else method(shown)
