@@ -184,7 +184,7 @@ def run_point(point: Point, device: str | None = None, progress: bool = False) -
         "options": json.dumps(dict(point.options), sort_keys=True),
         "recipe": json.dumps(asdict(point.plan)),
         "n_params": result.n_params,
-        **{f"{part}_seconds": result.seconds.get(part, 0.0) for part in ("train", "eval")},
+        **{f"{part}_seconds": seconds for part, seconds in result.seconds.items()},
         "weights": backbone.fingerprint,
         "device": backbone.device.type,
         "version": vlprompt.__version__,

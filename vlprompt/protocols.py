@@ -54,7 +54,7 @@ class Run:
     checkpoint: Path | None = None
     progress: bool = False
     kept: dict = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "eval": 0.0})
 
     def make(self, task: Task) -> nn.Module:
         """The method before it is trained, for the classes of a task."""
@@ -110,7 +110,7 @@ class Run:
         """Add the seconds that a part takes to those of the run."""
         start = time.perf_counter()
         yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
+        self.seconds[part] += time.perf_counter() - start
 
 
 def base_to_new(run: Run) -> Result:
