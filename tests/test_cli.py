@@ -56,6 +56,22 @@ def test_few_shot_tests_on_all_classes():
     assert list(result["accuracies"]) == ["all"]
 
 
+def test_cross_dataset_tests_on_the_targets():
+    words = [
+        "run",
+        "zero-shot",
+        "-t",
+        "plants",
+        "--protocol",
+        "cross-dataset",
+        "--targets",
+        "plants,transport",
+        "--json",
+    ]
+    result = json.loads(vlprompt(*words).stdout)
+    assert list(result["accuracies"]) == ["source", "transport"]
+
+
 def test_a_run_that_was_finished_is_read_from_its_checkpoint(tmp_path):
     words = ["run", "coop", "-t", "plants", "-k", 1, "--epochs", 3, "--checkpoint", tmp_path / "run", "--json"]
     first, second = (json.loads(vlprompt(*words).stdout) for _ in range(2))
@@ -83,8 +99,13 @@ def test_lists_have_the_name_first():
         (["run", "maple", "-t", "plants", "--depth", "13"], "depth"),
         (["run", "maple", "-t", "plants", "--length", "0"], "length"),
         (["run", "coop", "-t", "plants", "--length", "30"], "too long"),
-        (["run", "coop", "-t", "plants", "--depth", "3"], "coop takes no --depth"),
+        (["run", "coop", "-t", "plants", "--depth", "3"], "coop takes no depth"),
         (["run", "coop", "-t", "plants", "--epochs", "-3"], "epochs"),
+        (["run", "coop", "-t", "plants", "--targets", "transport"], "--protocol cross-dataset"),
+        (
+            ["run", "coop", "-t", "plants", "--protocol", "cross-dataset", "--targets", "transprot"],
+            "nearest: transport",
+        ),
         (["run", "coop", "-t", "plants", "--lr", "nan"], "lr"),
         (["run", "coop", "-t", "plants", "--device", "tpu"], "device"),
         (["run", "coop", "-t", "plants", "--backbone", "ViT-B-32", "--pretrained", "openia"], "openai"),

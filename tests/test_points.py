@@ -120,6 +120,10 @@ def test_slips_are_one_sentence_before_any_work(values, message):
         Point.read({"method": "coop", "task": "plants", **values}).check()
 
 
+def test_zero_shot_stays_as_it_is_whatever_the_changes():
+    assert Point("zero-shot", "plants", changes=(("epochs", 2),)).plan.epochs == 0
+
+
 def test_rows_of_a_run():
     point = Point("zero-shot", "where", seed=3)
     rows = run_point(point)

@@ -101,6 +101,8 @@ class Point:
     def plan(self) -> Recipe:
         """The recipe of the run: the paper's, or the one for the small CLIP, with the point's changes."""
         scale = "tiny" if self.backbone == "tiny" else "paper"
+        if self.method == "zero-shot":
+            return recipe(self.method, scale)  # it has nothing to learn, so changes mean nothing to it
         name, changes = self.method, {}
         if self.protocol in ("cross-dataset", "domain") and name.startswith("maple"):
             name = "maple-cross-dataset"
