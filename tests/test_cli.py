@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from vlprompt import cli
 from vlprompt.methods import METHODS
-from vlprompt.tasks import task_names
+from vlprompt.tasks import dataset_names, task_names
 
 KEYS = {"method", "backbone", "task", "protocol", "shots", "seed", "n_params", "accuracies", "seconds"}
 
@@ -84,7 +84,7 @@ def test_a_run_that_was_finished_is_read_from_its_checkpoint(tmp_path):
 
 def test_lists_have_the_name_first():
     assert [line.split()[0] for line in vlprompt("methods").stdout.splitlines()] == list(METHODS)
-    assert [line.split()[0] for line in vlprompt("tasks").stdout.splitlines()] == task_names()
+    assert [line.split()[0] for line in vlprompt("tasks").stdout.splitlines()] == [*task_names(), *dataset_names()]
 
 
 @pytest.mark.parametrize(
@@ -170,3 +170,11 @@ def test_python_m_does_the_same():
     module = subprocess.run([sys.executable, "-m", "vlprompt", "tasks"], capture_output=True, text=True)
     assert module.stdout == vlprompt("tasks").stdout
     assert module.stderr == ""
+
+
+@pytest.mark.parametrize(("below", "said"), [("", "dtd/dtd/images"), ("nowhere", "there is no folder")])
+def test_the_root_of_data_sets_is_an_option(tmp_path, below, said, monkeypatch):
+    monkeypatch.setenv("VLPROMPT_DATASETS", "")  # the option sets it, for the workers too
+    done = vlprompt("run", "coop", "-t", "dtd", "--root", tmp_path / below)
+    assert done.exit_code == 2
+    assert said in done.stderr.replace("\n", "")

@@ -6,6 +6,8 @@ sentence and exit status 2, never a traceback.
 
 import os
 import sys
+import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +46,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def set_root(folder: Path | None) -> Path | None:
+    """Say where data sets lie, to this process and to the workers that it starts."""
+    if folder is not None:
+        if not folder.is_dir():
+            raise ValueError(f"there is no folder {folder}; give the one that holds the data sets")
+        os.environ["VLPROMPT_DATASETS"] = str(folder)
+    return folder
+
+
+def one_line(message, category, filename, lineno, line=None) -> str:
+    """A warning as a person reads it: what it says."""
+    return f"vlprompt: {message}\n"
+
+
 TaskOption = Annotated[
     str, typer.Option("--task", "-t", help="A task of `vlprompt tasks`, or your own folder or .csv.")
 ]
@@ -51,6 +68,10 @@ ShotsOption = Annotated[int, typer.Option("--shots", "-k", help="Training images
 BackboneOption = Annotated[str, typer.Option("--backbone", help="tiny, or a name of open_clip.")]
 PretrainedOption = Annotated[str | None, typer.Option(help="Weights: a tag of open_clip (openai), a file, or random.")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu or cuda; by default the GPU where there is one.")]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", callback=set_root, help="The folder of the papers' data sets, if not in VLPROMPT_DATASETS."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -66,5 +87,6 @@ def names_in(text: str) -> list[str]:
 
 def main() -> None:
     """Run the command line."""
+    warnings.formatwarning = one_line
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads must not fight the busy ones
     app()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlprompt.cli.app import BackboneOption, DeviceOption, PretrainedOption, app, names_in, say
+from vlprompt.cli.app import BackboneOption, DeviceOption, PretrainedOption, RootOption, app, names_in, say
 from vlprompt.cli.sweeps import ClusterOption, JobsOption, TableOption, check_workers
 from vlprompt.cli.world import bring_drawings
 
@@ -27,6 +27,7 @@ def experiment(
     backbone: BackboneOption = "tiny",
     pretrained: PretrainedOption = None,
     device: DeviceOption = None,
+    root: RootOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables in Markdown.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the experiments.")] = False,
 ) -> None:

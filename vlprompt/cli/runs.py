@@ -12,6 +12,7 @@ from vlprompt.cli.app import (
     DeviceOption,
     JsonOption,
     PretrainedOption,
+    RootOption,
     ShotsOption,
     TaskOption,
     app,
@@ -38,6 +39,7 @@ def run(
     backbone: BackboneOption = "tiny",
     pretrained: PretrainedOption = None,
     device: DeviceOption = None,
+    root: RootOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train one method on one task and test it."""
@@ -67,6 +69,7 @@ def compare(
     backbone: BackboneOption = "tiny",
     pretrained: PretrainedOption = None,
     device: DeviceOption = None,
+    root: RootOption = None,
     picture: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("comparison.png"),
 ) -> None:
     """Compare methods from base to new classes on one task: a table, and a picture."""

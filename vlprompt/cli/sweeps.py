@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vlprompt.cli.app import DeviceOption, app, say
+from vlprompt.cli.app import DeviceOption, RootOption, app, say
 from vlprompt.cli.world import bring_drawings
 
 JobsOption = Annotated[int | None, typer.Option("--jobs", "-j", help="Processes at a time; by default the cores.")]
@@ -22,6 +22,7 @@ def sweep(
     jobs: JobsOption = None,
     cluster: ClusterOption = None,
     device: DeviceOption = None,
+    root: RootOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file and count the points.")] = False,
 ) -> None:
     """Run every point of a grid; goes on where it was stopped."""

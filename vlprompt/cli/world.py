@@ -22,12 +22,14 @@ def data(again: Annotated[bool, typer.Option(help="Fetch and draw anew, even wha
 
 @app.command()
 def tasks() -> None:
-    """List the tasks, one a line, the name first."""
-    from vlprompt.tasks import load, task_names
+    """List the tasks, one a line, the name first; then the papers' data sets, which lie in files."""
+    from vlprompt.tasks import dataset_names, load, task_names
 
     for name in task_names():
         task = load(name)
         print(f"{name:22} {len(task.classnames):2} classes  {task.group:11} {task.about}")
+    for name in dataset_names():
+        print(f"{name:22} in files: --root, or VLPROMPT_DATASETS, says below which folder")
 
 
 @app.command()
