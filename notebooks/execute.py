@@ -21,6 +21,7 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "HF_HUB_OFFLINE": "1",
     "TQDM_DISABLE": "1",
+    "VLPROMPT_WORKSPACE": "",  # nobody's progress
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from clips import clip
 
 from vlprompt import checks
+from vlprompt.nlp.read import read_template
 from vlprompt.sentences import fill
 
 
@@ -50,6 +51,47 @@ def sum_of_units(features):
     return unit(sum(unit(each) for each in features))
 
 
+def by_mask(x, mask):
+    kept = [F.normalize(row[its.bool()].mean(0), dim=-1) for row, its in zip(x, mask, strict=True)]
+    return torch.stack(kept)
+
+
+def by_matrix(x, mask):
+    return F.normalize(torch.einsum("nle,nl->ne", x, mask.float()), dim=-1)
+
+
+def means_by_slices(p, verbalizer):
+    columns, start = [], 0
+    for words in verbalizer.values():
+        columns.append(p[:, start : start + len(words)].mean(1))
+        start += len(words)
+    means = torch.stack(columns, dim=1)
+    return means / means.sum(1, keepdim=True)
+
+
+def means_by_matrix(p, verbalizer):
+    owner = torch.tensor([i for i, words in enumerate(verbalizer.values()) for _ in words])
+    member = F.one_hot(owner).float()  # (A, L)
+    return F.normalize(p @ member / member.sum(0), p=1, dim=1)
+
+
+def parts(p, verbalizer):
+    return p.split([len(words) for words in verbalizer.values()], dim=1)
+
+
+def sums(p, verbalizer):
+    return torch.stack([part.sum(1) for part in parts(p, verbalizer)], dim=1)
+
+
+def means(p, verbalizer):
+    return torch.stack([part.mean(1) for part in parts(p, verbalizer)], dim=1)
+
+
+def tops(p, verbalizer):
+    return torch.stack([part.amax(1) for part in parts(p, verbalizer)], dim=1)
+
+
+SCALED = {"probabilities": True, "label, one word each": False, "label, many words each": True}
 TRUTH = {"logits": True, "probabilities": False, "accuracy": False}
 NEVER = "not written yet"
 
@@ -63,6 +105,12 @@ def forgets_return(*_):
 
 
 RIGHT = [
+    (checks.pool, by_mask),
+    (checks.pool, by_matrix),
+    (checks.map_words, means_by_slices),
+    (checks.map_words, means_by_matrix),
+    (checks.scaled, lambda: dict(SCALED)),
+    (checks.scaled, lambda: dict(reversed(SCALED.items()))),
     (checks.count_numbers, sides_multiplied),
     (checks.count_numbers, one_by_one),
     (checks.best_names, by_topk),
@@ -78,6 +126,29 @@ RIGHT = [
 ]
 
 WRONG = [
+    # the mean over the words
+    (checks.pool, lambda x, m: F.normalize(x.mean(1), dim=-1), "the filling counts too: multiply"),
+    (checks.pool, lambda x, m: x.mean(1), "the filling counts too, and"),
+    (checks.pool, lambda x, m: (x * m[..., None]).sum(1) / m.sum(1, keepdim=True), "not yet of length 1"),
+    (checks.pool, lambda x, m: (x * m[..., None]).sum(1), "this is the sum"),
+    (checks.pool, lambda x, m: (x * m[..., None]).mean(1), "divided by the number of places"),
+    (checks.pool, lambda x, m: F.normalize(x[:, 0], dim=-1), "the first token alone"),
+    (checks.pool, lambda x, m: unit((unit(x) * m[..., None]).sum(1)), "each token was made of length 1"),
+    (checks.pool, lambda x, m: F.normalize(by_matrix(x, m) * 2 / (x * 0 + 1).sum(1), dim=0), "other values"),
+    (checks.pool, lambda x, m: (x * (m[..., None] - 1)).sum(1) / 0, "there are nan"),
+    # from words to labels
+    (checks.map_words, sums, "the sum over a label's words"),
+    (checks.map_words, means, "do not add up to 1 yet"),
+    (checks.map_words, tops, "the best words alone"),
+    (checks.map_words, lambda p, v: F.normalize(tops(p, v), p=1, dim=1), "takes each label's best word"),
+    (checks.map_words, lambda p, v: means(p, v).softmax(1), "already flattens them"),
+    (checks.map_words, lambda p, v: means(p, v) / means(p, v).sum(0), "the sum over the sentences"),
+    (checks.map_words, lambda p, v: p, "the shape"),
+    # what a scale changes
+    (checks.scaled, lambda: {**SCALED, "probabilities": False}, "compute them"),
+    (checks.scaled, lambda: {**SCALED, "label, one word each": True}, "still the largest"),
+    (checks.scaled, lambda: {**SCALED, "label, many words each": False}, "exp favours the largest"),
+    (checks.scaled, lambda: {"probabilities": True}, "each True or False"),
     # numbers of a module
     (
         checks.count_numbers,
@@ -134,7 +205,10 @@ WRONG = [
     (checks.ensemble, lambda f: unit(f[0]), "other values"),
 ]
 
-ALL = [checks.count_numbers, checks.best_names, checks.what_it_saw, checks.read_end, checks.shifted, checks.ensemble]
+ALL = [
+    checks.count_numbers, checks.best_names, checks.what_it_saw, checks.pool, checks.map_words, checks.scaled,
+    checks.read_end, checks.shifted, checks.ensemble,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("check", "answer"), RIGHT)
@@ -167,6 +241,43 @@ def test_a_stub_is_not_written_yet(check):
 def test_the_hint_of_a_students_own_error_is_the_error():
     with pytest.raises(ZeroDivisionError):
         checks.ensemble(lambda features: 1 / 0)
+
+
+# ---- labels of one's own ------------------------------------------------------------------------
+
+TOPICS = {"sport": ["football"], "food": ["a meal", "cooking"]}
+MINE = [("She scored.", "sport"), ("The soup was hot.", "food")] * 3
+ABOUT = "[X] This is about [Z]."
+
+
+def looks_for_soup(sentences, template, verbalizer):
+    """In place of the language model, with the library's own errors."""
+    read_template(template)
+    return ["food" if "soup" in text else "sport" for text in sentences]
+
+
+@pytest.mark.parametrize("topics", [TOPICS, {"football": "sport", "cooking": "food"}])
+def test_labels_that_fit_pass_and_the_right_ones_are_counted(topics, capsys):
+    pairs = [*MINE, ("We ran.", "food")]
+    assert checks.labels_of_mine(lambda: (ABOUT, topics, pairs), looks_for_soup) == 6
+    assert capsys.readouterr().out == "right: 6 of 7\npassed: labels_of_mine\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (TOPICS, "return three things"),
+        ((ABOUT, TOPICS, MINE[:4]), "4 sentences say little"),
+        (("This is about [Z].", TOPICS, MINE), r"holds \[X\] once"),
+        ((ABOUT, {"sport": ["football"]}, MINE), "two labels or more"),
+        ((ABOUT, {"positive": ["good"], "negative": ["bad"]}, MINE), "labels of another kind"),
+        ((ABOUT, {"sport": ["football"], "music": ["a song"]}, MINE), "'food' is no label"),
+        (None, "returns nothing"),
+    ],
+)
+def test_labels_that_do_not_fit(answer, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.labels_of_mine(lambda: answer, looks_for_soup)
 
 
 # ---- a template of one's own --------------------------------------------------------------------

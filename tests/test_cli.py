@@ -178,3 +178,25 @@ def test_the_root_of_data_sets_is_an_option(tmp_path, below, said, monkeypatch):
     done = vlprompt("run", "coop", "-t", "dtd", "--root", tmp_path / below)
     assert done.exit_code == 2
     assert said in done.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_lab_notes_progress_in_the_copy_or_in_a_folder_of_ones_own(own, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr("subprocess.run", lambda words, env, **more: seen.update(words=words, env=env))
+    monkeypatch.setattr("vlprompt.progress.own_workspace", lambda: tmp_path / "mine")
+    (tmp_path / "00_start.ipynb").write_text("{}")
+    if own:
+        (tmp_path / "progress.jsonl").write_text('{"what": "mine"}\n')
+    done = vlprompt("lab", tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert seen["words"][-1] == str(tmp_path / "00_start.ipynb")
+    workspace = tmp_path if own else tmp_path / "mine"
+    assert seen["env"]["VLPROMPT_WORKSPACE"] == str(workspace)
+    assert (workspace / "progress.jsonl").is_file()
+
+
+def test_lab_without_lessons_says_what_it_wants(tmp_path):
+    done = vlprompt("lab", tmp_path)
+    assert done.exit_code == 2
+    assert "the lessons are not in" in done.stderr

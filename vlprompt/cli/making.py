@@ -73,13 +73,24 @@ def bench(
 
 
 @app.command()
-def lab() -> None:
-    """Open the course in JupyterLab."""
-    notebooks = PACKAGE.parent / "notebooks"
-    if not notebooks.is_dir():
+def lab(
+    folder: Annotated[Path | None, typer.Argument(help="Your copy of the course; by default this checkout's.")] = None,
+) -> None:
+    """Open the course in JupyterLab; the checks that pass are noted for `vlprompt progress`."""
+    from vlprompt import progress
+
+    notebooks = folder or PACKAGE.parent / "notebooks"
+    first = next((path for path in sorted(notebooks.rglob("00_start.ipynb")) if ".ipynb_" not in str(path)), None)
+    if first is None:
         raise ValueError(
-            f"the notebooks are not in {notebooks}: `vlprompt lab` works from a checkout of the repository"
+            f"the lessons are not in {notebooks}: `vlprompt lab` works from a checkout of the repository, or give the "
+            "folder of a copy"
         )
     if not find_spec("jupyterlab"):
         raise ValueError("JupyterLab is not installed: pip install -e '.[course]'")
-    subprocess.run([sys.executable, "-m", "jupyterlab", str(notebooks / "00_start.ipynb")], check=False)
+    workspace = notebooks if (notebooks / progress.FILE).is_file() else progress.own_workspace()
+    if not (workspace / progress.FILE).is_file():
+        workspace.mkdir(parents=True, exist_ok=True)
+        progress.start(workspace)
+    environment = {**os.environ, "VLPROMPT_WORKSPACE": str(workspace.resolve())}
+    subprocess.run([sys.executable, "-m", "jupyterlab", str(first)], check=False, env=environment)
