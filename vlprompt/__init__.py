@@ -19,7 +19,7 @@ _PUBLIC = {
     "accuracy": "vlprompt.evaluate",
     "predict": "vlprompt.evaluate",
 }
-_MODULES = ("checkpoints", "methods", "tasks")
+_MODULES = ("checkpoints", "methods", "nlp", "tasks")
 
 __all__ = [*_PUBLIC, *_MODULES, "__version__"]
 
