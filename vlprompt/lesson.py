@@ -41,7 +41,7 @@ __all__ = [
 # The lessons in their order: name of the notebook, what it builds, and whether it is there yet.
 ROAD = (
     ("00_start", "nothing yet: the machine, the images, the small CLIP", True),
-    ("01_prompts_in_language", "a template, an answer search and an answer map for sentences", False),
+    ("01_prompts_in_language", "a template, an answer search and an answer map for sentences", True),
     ("02_clip_zero_shot", "a classifier out of two encoders and a sentence", True),
     ("03_visual_prompt_tuning", "learned tokens among the patches of an image tower", False),
     ("04_prompts_in_pixels", "a learned patch, a learned frame", False),

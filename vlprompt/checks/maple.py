@@ -40,8 +40,8 @@ def replace_prompts(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     passed("replace_prompts")
 
 
-def couple(function: Callable[[Sequence[Tensor], Sequence[nn.Linear]], Sequence[Tensor]]) -> None:
-    """`couple(context, maps)`: from J text prompts (M, d_t) and J linear maps the J vision prompts (M, d_v)."""
+def vision_prompts(function: Callable[[Sequence[Tensor], Sequence[nn.Linear]], Sequence[Tensor]]) -> None:
+    """`vision_prompts(context, maps)`: from J text prompts (M, d_t) and J linear maps the J vision prompts (M, d_v)."""
     J, M = 3, 2
     context = [numbers(M, 4, seed=60 + j) for j in range(J)]
     maps = [nn.utils.skip_init(nn.Linear, 4, 5) for _ in range(J)]
@@ -65,14 +65,16 @@ def couple(function: Callable[[Sequence[Tensor], Sequence[nn.Linear]], Sequence[
         answer = list(call(function, context, maps))
         if len(answer) != J:
             hint = "the first layer has one as well" if len(answer) == J - 1 else "one for each layer"
-            raise AssertionError(f"couple returns {len(answer)} vision prompts for {J} layers: {hint}")
+            raise AssertionError(f"vision_prompts returns {len(answer)} vision prompts for {J} layers: {hint}")
         stacked = {hint: torch.stack(value) for hint, value in wrong.items()}
         if {tuple(getattr(prompt, "shape", ())) for prompt in answer} == {(M, 4)}:
-            raise AssertionError("couple: the text prompts come back; they must go through the maps")
+            raise AssertionError("vision_prompts: the text prompts come back; they must go through the maps")
         if any(getattr(prompt, "shape", None) != (M, 5) for prompt in answer):
-            raise AssertionError(f"couple: each vision prompt is ({M}, 5) here, M vectors as wide as the image tower")
-        compare("couple", torch.stack(answer), torch.stack(right), stacked)
-    passed("couple")
+            raise AssertionError(
+                f"vision_prompts: each vision prompt is ({M}, 5) here, M vectors as wide as the image tower"
+            )
+        compare("vision_prompts", torch.stack(answer), torch.stack(right), stacked)
+    passed("vision_prompts")
 
 
 def numbers_of_maple(function: Callable[[], Mapping[str, int]]) -> None:

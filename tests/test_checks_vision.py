@@ -1,0 +1,246 @@
+"""The checks of lessons 03 and 04: right answers written differently pass, wrong ones get the hint that fits."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from clips import clip
+
+from vlprompt import checks
+
+# ---- 03 visual prompt tuning ------------------------------------------------------------------------------------
+
+
+def in_one_line(J, M, d, E, C):
+    return J * M * d + E * C + C
+
+
+def by_shapes(J, M, d, E, C):
+    parts = [torch.empty(M, d) for _ in range(J)] + [torch.empty(C, E), torch.empty(C)]
+    return sum(part.numel() for part in parts)
+
+
+def row_of_the_whole(q, k):
+    scores = torch.einsum("bhqe,bhke->bhqk", q, k) / q.shape[-1] ** 0.5
+    return scores.softmax(dim=-1)[:, :, 0]
+
+
+def row_alone(q, k):
+    scores = (k * q[:, :, :1]).sum(-1) / 2
+    exponents = (scores - scores.amax(-1, keepdim=True)).exp()
+    return exponents / exponents.sum(-1, keepdim=True)
+
+
+def scores(q, k):
+    return q @ k.transpose(-2, -1)
+
+
+# ---- 04 prompts in pixels ---------------------------------------------------------------------------------------
+
+
+def two_rows_two_columns(C, H, W, p):
+    return C * (2 * p * W + 2 * p * (H - 2 * p))
+
+
+def whole_without_inside(C, H, W, p):
+    return C * (H * W - (H - 2 * p) * (W - 2 * p))
+
+
+def by_cat(up, down, left, right):
+    inside = torch.zeros(3, left.shape[1], up.shape[2] - 2 * left.shape[2])
+    return torch.cat([up, torch.cat([left, inside, right], 2), down], 1)
+
+
+def by_padding(up, down, left, right):
+    p, height, width = up.shape[1], up.shape[1] * 2 + left.shape[1], up.shape[2]
+    parts = [
+        F.pad(up, (0, 0, 0, height - p)),
+        F.pad(down, (0, 0, height - p, 0)),
+        F.pad(left, (0, width - p, p, p)),
+        F.pad(right, (width - p, 0, p, p)),
+    ]
+    return sum(parts)
+
+
+def by_colour(prompt, mean, std):
+    return torch.stack([255 * plane * float(s) for plane, s in zip(prompt, std, strict=True)])
+
+
+def by_view(prompt, mean, std):
+    return prompt * (255 * std).view(3, 1, 1)
+
+
+def by_difference(prompt, mean, std):
+    """A picture with and without the prompt, both put back."""
+    m, s = mean[:, None, None], std[:, None, None]
+    return 255 * ((1 + prompt) * s + m) - 255 * (s + m)
+
+
+TOUCHED = {"ViT-B/16": 96, "ViT-B/32": 24, "the small CLIP": 12}
+
+RIGHT = [
+    (checks.numbers_of_vpt, in_one_line),
+    (checks.numbers_of_vpt, by_shapes),
+    (checks.class_row, row_of_the_whole),
+    (checks.class_row, row_alone),
+    (checks.unchanged, lambda: {"a", "b", "d"}),
+    (checks.unchanged, lambda: ["D", "B", "A"]),
+    (checks.numbers_of_frame, two_rows_two_columns),
+    (checks.numbers_of_frame, whole_without_inside),
+    (checks.assemble, by_cat),
+    (checks.assemble, by_padding),
+    (checks.to_levels, by_colour),
+    (checks.to_levels, by_view),
+    (checks.to_levels, by_difference),
+    (checks.touched, lambda: dict(TOUCHED)),
+    (checks.touched, lambda: {name: TOUCHED[name] for name in reversed(TOUCHED)}),
+]
+
+WRONG = [
+    # VPT's numbers
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M * d, "the head learns too"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: (E + 1) * C, "the tokens learn too"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M * d + E * C, "a bias for each class"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: M * d + (E + 1) * C, "VPT-shallow"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: (J - 1) * M * d + (E + 1) * C, "the first layer has tokens"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * (M * d + (E + 1) * C), "one head, after the last layer"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * d + (E + 1) * C, "one token a layer"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M + (E + 1) * C, "not one number"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M * E + (E + 1) * C, "E is what comes out of the tower"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M * d + (d + 1) * C, "the head reads the features"),
+    (checks.numbers_of_vpt, lambda J, M, d, E, C: J * M * d * C + (E + 1) * C, "the same for all classes"),
+    (checks.numbers_of_vpt, lambda *_: 7, "J·M vectors"),
+    # the class token's attention
+    (checks.class_row, lambda q, k: scores(q, k).softmax(-1)[:, :, 0], "the products are not divided"),
+    (checks.class_row, lambda q, k: (scores(q, k) / q.shape[-1]).softmax(-1)[:, :, 0], "not by e"),
+    (checks.class_row, lambda q, k: (scores(q, k) / 12**0.5).softmax(-1)[:, :, 0], "of the whole width"),
+    (checks.class_row, lambda q, k: scores(q, k)[:, :, 0] / 2, "the softmax is missing"),
+    (checks.class_row, lambda q, k: (scores(q, k) / 2).softmax(2)[:, :, 0], "over the keys"),
+    (checks.class_row, lambda q, k: (scores(q, k)[:, :, 0] / 2).softmax(1), "over the heads"),
+    (checks.class_row, lambda q, k: row_of_the_whole(k, q)[..., :], "other values"),
+    (checks.class_row, lambda q, k: (scores(q, k) / 2).softmax(-1)[:, :, :, 0], "that is a column"),
+    (checks.class_row, lambda q, k: (scores(q, k) / 2).softmax(-1)[:, :, -1], "the last token's row"),
+    (checks.class_row, lambda q, k: (scores(q, k) / 2).softmax(-1), "everybody's attention"),
+    (checks.class_row, lambda q, k: row_of_the_whole(q, k).mean(1), "the heads are averaged"),
+    # what changes nothing
+    (checks.unchanged, lambda: {"a", "b", "c", "d"}, "ln_pre"),
+    (checks.unchanged, lambda: {"a", "b", "d", "e"}, "the sum of two tokens"),
+    (checks.unchanged, lambda: {"b", "d"}, "'a': attention is a sum"),
+    (checks.unchanged, lambda: {"a", "d"}, "'b': nothing in a layer"),
+    (checks.unchanged, lambda: {"a", "b"}, "'d': who reads a token"),
+    (checks.unchanged, lambda: {"a", "b", "d", "f"}, "a set of letters"),
+    # a frame's numbers
+    (checks.numbers_of_frame, lambda C, H, W, p: 2 * C * p * (H + W), "counted twice"),
+    (checks.numbers_of_frame, lambda C, H, W, p: 2 * p * (H - p) + 2 * p * (W - p), "each colour"),
+    (checks.numbers_of_frame, lambda C, H, W, p: C * p * (H + W - 2 * p), "half of it"),
+    (checks.numbers_of_frame, lambda C, H, W, p: 4 * C * p * (H - p), "a square only"),
+    (checks.numbers_of_frame, lambda C, H, W, p: 4 * C * p * (W - p), "a square only"),
+    (checks.numbers_of_frame, lambda C, H, W, p: C * (H - 2 * p) * (W - 2 * p), "inside the frame"),
+    (checks.numbers_of_frame, lambda C, H, W, p: C * (H * W - (H - p) * (W - p)), "at both ends"),
+    (checks.numbers_of_frame, lambda C, H, W, p: 2 * C * p * (H + W - 4 * p), "the corners belong"),
+    (checks.numbers_of_frame, lambda C, H, W, p: C * H * W, "the whole picture"),
+    (checks.numbers_of_frame, lambda C, H, W, p: p, "two rows of p by W"),
+    # a frame out of its parts
+    (checks.assemble, lambda u, d, le, r: by_cat(d, u, le, r), "up and down are swapped"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, r, le), "left and right are swapped"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, u, le, r), "stands below as well"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, le), "stands on the right as well"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r).masked_fill(by_cat(u, d, le, r) == 0, 1), "stand ones"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r)[:, 2:-2], "only the middle"),
+    (checks.assemble, lambda u, d, le, r: F.pad(u, (0, 0, 0, 7)), "rows below and the columns are missing"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r)[:, :, [0, 1, 5, 6]], "the shape"),
+    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r).detach(), "no gradient"),
+    (checks.assemble, lambda u, d, le, r: by_cat(-u, d, le, r), "other values"),
+    # levels of a screen
+    (checks.to_levels, lambda p, m, s: 255 * (p * s[:, None, None] + m[:, None, None]), "lost the mean"),
+    (checks.to_levels, lambda p, m, s: p * s[:, None, None] + m[:, None, None], "no mean, but times 255"),
+    (checks.to_levels, lambda p, m, s: p * s[:, None, None], "white is 255"),
+    (checks.to_levels, lambda p, m, s: 255 * p / s[:, None, None], "the way back multiplies"),
+    (checks.to_levels, lambda p, m, s: (p - m[:, None, None]) / s[:, None, None], "normalises once more"),
+    (checks.to_levels, lambda p, m, s: 255 * p, "the standard deviation is missing"),
+    (checks.to_levels, lambda p, m, s: 255 * p * s, "along the columns"),
+    (checks.to_levels, lambda p, m, s: 255 * p * s[:, None], "along the rows"),
+    # patches that a frame touches
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/16": 100}, "leaves alone"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/16": 112}, "in the corners are counted twice"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/16": 52}, "reaches the next row"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/32": 13}, "on all four sides"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/32": 49}, "that is all of them"),
+    (checks.touched, lambda: {**TOUCHED, "the small CLIP": 13}, "the class token comes from no pixel"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/16": 91}, "its share of the pixels"),
+    (checks.touched, lambda: {**TOUCHED, "ViT-B/16": 2}, "14 by 14 patches"),
+    (checks.touched, lambda: {"ViT-B/16": 96}, "return"),
+]
+
+ALL = list(dict.fromkeys(check for check, _ in RIGHT))
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_a_right_answer_passes(check, answer, capsys):
+    check(answer)
+    assert capsys.readouterr().out == f"passed: {check.__name__}\n"
+
+
+@pytest.mark.parametrize(("check", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_its_hint(check, answer, hint, capsys):
+    with pytest.raises(AssertionError, match=hint):
+        check(answer)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_every_check_has_two_right_and_three_wrong_answers(check):
+    assert [known for known, _ in RIGHT].count(check) >= 2
+    assert [known for known, _, _ in WRONG].count(check) >= 3
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_a_stub_is_not_written_yet(check):
+    def unwritten(*_):
+        raise NotImplementedError
+
+    with pytest.raises(AssertionError, match="not written yet"):
+        check(unwritten)
+    with pytest.raises(AssertionError, match="returns nothing"):
+        check(lambda *_: None)
+
+
+# ---- answers of one's own ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [{"depth": 2, "length": 3}, {"length": 1, "depth": 1}])
+def test_a_plan_within_the_budget_passes(plan, capsys):
+    assert checks.plan_of_mine(lambda: plan, clip(), 200) == plan
+    used = plan["depth"] * plan["length"] * 32
+    assert capsys.readouterr().out == f"your tokens hold {used} of 200 numbers\npassed: plan_of_mine\n"
+
+
+@pytest.mark.parametrize(
+    ("plan", "hint"),
+    [
+        ({"depth": 2, "length": 4}, "256 numbers are more than the 200"),
+        ({"depth": 3, "length": 1}, "a depth of 3, but there are 2 layers"),
+        ({"depth": 0, "length": 1}, "a depth of 0"),
+        ({"depth": 1, "length": 0}, "a length of 0"),
+        ({"depth": 1.0, "length": 2}, "two whole numbers"),
+        ({"depth": 1}, "two whole numbers"),
+        (None, "returns nothing"),
+    ],
+)
+def test_a_plan_that_cannot_be(plan, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.plan_of_mine(lambda: plan, clip(), 200)
+
+
+def test_a_task_that_the_lesson_left_out_passes(capsys):
+    assert checks.task_of_mine(lambda: "flags") == "flags"
+    assert checks.task_of_mine(lambda: "textures") == "textures"
+    assert capsys.readouterr().out == "passed: task_of_mine\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("where", "looked at where already"), ("cats", "there is no task 'cats'"), (None, "returns nothing")],
+)
+def test_a_task_that_does_not_count(name, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.task_of_mine(lambda: name)
