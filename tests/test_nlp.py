@@ -326,11 +326,14 @@ def test_a_text_or_word_that_does_not_fit_a_blank_is_refused(masked):
         nlp.fill_mask(["it was [MASK]."], words=["good", "superb"], model=masked)
 
 
-def test_without_a_hub_the_error_says_so(tmp_path):
-    with pytest.raises(ConnectionError, match=r"no hub is within reach, and .*; give the folder"):
+def test_without_a_hub_the_error_says_so():
+    with pytest.raises(ConnectionError, match="no hub within reach has nobody/no-such-model"):
         nlp.fill_mask(["it was [MASK]."], model="nobody/no-such-model")
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ConnectionError, match="give the folder"):
+    with pytest.raises(ValueError, match="holds no masked language model"):
         nlp.fill_mask(["it was [MASK]."], model=str(tmp_path))
 
 

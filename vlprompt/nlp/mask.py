@@ -1,7 +1,9 @@
 """A true blank, filled by a masked language model such as BERT; it needs a hub, or a folder with the model."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -16,7 +18,7 @@ def fill_mask(
 
     `words`: search among these alone (their probabilities are not made to add up to 1); else among all. `model`: a
     name on the hub, or a folder. ValueError for a text without one `[MASK]`, or a word that is no single token of the
-    model; ConnectionError where no hub is within reach.
+    model, or a folder that holds none; ConnectionError where no hub is within reach.
     """
     if isinstance(texts, str):
         raise ValueError(f"texts is one text, {texts[:40]!r}; give a list")
@@ -41,21 +43,47 @@ def fill_mask(
 
 
 def load_masked(name: str):
-    """Tokenizer and network of a masked language model, from the hub, its cache, or a folder; safetensors only."""
+    """Tokenizer and network of a masked language model: from a folder, the hub's cache, or the hub."""
+    from huggingface_hub import model_info
+
+    with quiet():
+        try:
+            return read_masked(name, local_files_only=True)
+        except (OSError, ValueError) as error:
+            if Path(name).is_dir():
+                raise ValueError(f"the folder {name} holds no masked language model: {first_line(error)}") from error
+        try:
+            model_info(name, timeout=5)  # fails at once where the next line would try again and again
+            return read_masked(name)
+        except Exception as error:  # the hub's client raises a dozen types of its own
+            raise ConnectionError(
+                f"no hub within reach has {name} ({type(error).__name__}), nor has its cache; give the folder of a "
+                f"masked language model, fill_mask(..., model='my-folder'), or use vlprompt.nlp.classify, which needs "
+                f"no network"
+            ) from error
+
+
+def read_masked(name: str, **options):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    return tokenizer, AutoModelForMaskedLM.from_pretrained(name, use_safetensors=True, **options).eval()
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no hints of the libraries: what went wrong is said by our own errors."""
     from transformers.utils import logging as reports
 
-    bars = reports.is_progress_bar_enabled()
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)  # its retries and hints are said better by our own error
+    bars, level = reports.is_progress_bar_enabled(), logging.root.manager.disable
     reports.disable_progress_bar()
+    logging.disable(logging.ERROR)
     try:
-        return AutoTokenizer.from_pretrained(name), AutoModelForMaskedLM.from_pretrained(name, use_safetensors=True)
-    except OSError as error:
-        raise ConnectionError(
-            f"no hub is within reach, and {name} is not in its cache; give the folder of a masked language model, "
-            f"fill_mask(..., model='my-folder'), or use vlprompt.nlp.classify, which needs no network"
-        ) from error
+        yield
     finally:
         logging.disable(level)
         if bars:
