@@ -37,28 +37,21 @@ def scores(q, k):
 # ---- 04 prompts in pixels ---------------------------------------------------------------------------------------
 
 
-def two_rows_two_columns(C, H, W, p):
-    return C * (2 * p * W + 2 * p * (H - 2 * p))
+def by_padding(patch, row, column, H, W):
+    p = patch.shape[-1]
+    return F.pad(patch, (column, W - column - p, row, H - row - p))
 
 
-def whole_without_inside(C, H, W, p):
-    return C * (H * W - (H - 2 * p) * (W - 2 * p))
+def by_slices(patch, row, column, H, W):
+    prompt = torch.zeros(3, H, W)
+    prompt[:, row : row + patch.shape[1], column : column + patch.shape[2]] = patch
+    return prompt
 
 
-def by_cat(up, down, left, right):
-    inside = torch.zeros(3, left.shape[1], up.shape[2] - 2 * left.shape[2])
-    return torch.cat([up, torch.cat([left, inside, right], 2), down], 1)
-
-
-def by_padding(up, down, left, right):
-    p, height, width = up.shape[1], up.shape[1] * 2 + left.shape[1], up.shape[2]
-    parts = [
-        F.pad(up, (0, 0, 0, height - p)),
-        F.pad(down, (0, 0, height - p, 0)),
-        F.pad(left, (0, width - p, p, p)),
-        F.pad(right, (width - p, 0, p, p)),
-    ]
-    return sum(parts)
+def by_products(patch, row, column, H, W):
+    """A one in each row and column of the patch: rows of places times the patch times columns of places."""
+    rows, columns = torch.eye(H)[:, row : row + 2], torch.eye(W)[column : column + 2]
+    return rows @ patch @ columns
 
 
 def by_colour(prompt, mean, std):
@@ -84,10 +77,9 @@ RIGHT = [
     (checks.class_row, row_alone),
     (checks.unchanged, lambda: {"a", "b", "d"}),
     (checks.unchanged, lambda: ["D", "B", "A"]),
-    (checks.numbers_of_frame, two_rows_two_columns),
-    (checks.numbers_of_frame, whole_without_inside),
-    (checks.assemble, by_cat),
-    (checks.assemble, by_padding),
+    (checks.put_patch, by_padding),
+    (checks.put_patch, by_slices),
+    (checks.put_patch, by_products),
     (checks.to_levels, by_colour),
     (checks.to_levels, by_view),
     (checks.to_levels, by_difference),
@@ -128,28 +120,18 @@ WRONG = [
     (checks.unchanged, lambda: {"a", "d"}, "'b': nothing in a layer"),
     (checks.unchanged, lambda: {"a", "b"}, "'d': who reads a token"),
     (checks.unchanged, lambda: {"a", "b", "d", "f"}, "a set of letters"),
-    # a frame's numbers
-    (checks.numbers_of_frame, lambda C, H, W, p: 2 * C * p * (H + W), "counted twice"),
-    (checks.numbers_of_frame, lambda C, H, W, p: 2 * p * (H - p) + 2 * p * (W - p), "each colour"),
-    (checks.numbers_of_frame, lambda C, H, W, p: C * p * (H + W - 2 * p), "half of it"),
-    (checks.numbers_of_frame, lambda C, H, W, p: 4 * C * p * (H - p), "a square only"),
-    (checks.numbers_of_frame, lambda C, H, W, p: 4 * C * p * (W - p), "a square only"),
-    (checks.numbers_of_frame, lambda C, H, W, p: C * (H - 2 * p) * (W - 2 * p), "inside the frame"),
-    (checks.numbers_of_frame, lambda C, H, W, p: C * (H * W - (H - p) * (W - p)), "at both ends"),
-    (checks.numbers_of_frame, lambda C, H, W, p: 2 * C * p * (H + W - 4 * p), "the corners belong"),
-    (checks.numbers_of_frame, lambda C, H, W, p: C * H * W, "the whole picture"),
-    (checks.numbers_of_frame, lambda C, H, W, p: p, "two rows of p by W"),
-    # a frame out of its parts
-    (checks.assemble, lambda u, d, le, r: by_cat(d, u, le, r), "up and down are swapped"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, r, le), "left and right are swapped"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, u, le, r), "stands below as well"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, le), "stands on the right as well"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r).masked_fill(by_cat(u, d, le, r) == 0, 1), "stand ones"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r)[:, 2:-2], "only the middle"),
-    (checks.assemble, lambda u, d, le, r: F.pad(u, (0, 0, 0, 7)), "rows below and the columns are missing"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r)[:, :, [0, 1, 5, 6]], "the shape"),
-    (checks.assemble, lambda u, d, le, r: by_cat(u, d, le, r).detach(), "no gradient"),
-    (checks.assemble, lambda u, d, le, r: by_cat(-u, d, le, r), "other values"),
+    # a patch at its place
+    (checks.put_patch, lambda p, r, c, H, W: by_padding(p, c, r, H, W), "row and column are swapped"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p, H - 2 - r, W - 2 - c, H, W), "rows count from above"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p, 0, 0, H, W), "stands in the corner"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p, r - 1, c - 1, H, W), "the place of its middle"),
+    (checks.put_patch, lambda p, r, c, H, W: F.pad(p, (c, W - 2 - c, r, H - 2 - r), value=1), "stand ones"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p[0].expand(3, 2, 2), r, c, H, W), "the first colour's patch"),
+    (checks.put_patch, lambda p, r, c, H, W: p, "the patch alone"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p.detach(), r, c, H, W), "no gradient"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p, r, c, W, H)[:, :, :3], "the shape"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(-p, r, c, H, W), "other values"),
+    (checks.put_patch, lambda p, r, c, H, W: by_slices(p, 1, 4, 6, 9), "the shape"),
     # levels of a screen
     (checks.to_levels, lambda p, m, s: 255 * (p * s[:, None, None] + m[:, None, None]), "lost the mean"),
     (checks.to_levels, lambda p, m, s: p * s[:, None, None] + m[:, None, None], "no mean, but times 255"),

@@ -10,13 +10,12 @@ from vlprompt.checks.common import call, compare, numbers, passed, same
 from vlprompt.checks.coop import in_the_middle, numbers_of_coop, put_context
 from vlprompt.checks.language import labels_of_mine, map_words, pool, scaled
 from vlprompt.checks.maple import numbers_of_maple, replace_prompts, vision_prompts
-from vlprompt.checks.pixels import assemble, numbers_of_frame, task_of_mine, to_levels, touched
+from vlprompt.checks.pixels import put_patch, task_of_mine, to_levels, touched
 from vlprompt.checks.start import best_names, count_numbers, what_it_saw
 from vlprompt.checks.vpt import class_row, numbers_of_vpt, plan_of_mine, unchanged
 from vlprompt.checks.zero_shot import ensemble, knows, read_end, shifted, template_of_mine
 
 __all__ = [
-    "assemble",
     "best_names",
     "call",
     "class_row",
@@ -31,13 +30,13 @@ __all__ = [
     "map_words",
     "numbers",
     "numbers_of_coop",
-    "numbers_of_frame",
     "numbers_of_maple",
     "numbers_of_vpt",
     "passed",
     "plan_of_mine",
     "pool",
     "put_context",
+    "put_patch",
     "read_end",
     "replace_prompts",
     "same",

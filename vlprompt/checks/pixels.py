@@ -4,60 +4,38 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vlprompt.checks.common import call, compare, numbers, passed
 
 
-def numbers_of_frame(function: Callable[[int, int, int, int], int]) -> None:
-    """`numbers_of_frame(C, H, W, p)`: how many numbers a frame of width p has on C colours of H by W pixels."""
-    for C, H, W, p in ((3, 20, 36, 4), (1, 9, 11, 2)):
-        answer = call(function, C, H, W, p)
-        hints = {
-            2 * C * p * (H + W): "the four corners are counted twice: the sides stand between the rows above and below",
-            2 * p * (H - p) + 2 * p * (W - p): "each colour has a frame of its own: C of them",
-            C * p * (H - p) + C * p * (W - p): "that is half of it: there are two rows and two columns",
-            4 * C * p * (H - p): "that holds for a square only; here H and W differ",
-            4 * C * p * (W - p): "that holds for a square only; here H and W differ",
-            C * (H - 2 * p) * (W - 2 * p): "that is what lies inside the frame",
-            C * (H * W - (H - p) * (W - p)): "the inside is smaller by p at both ends: H − 2p by W − 2p",
-            2 * C * p * (H - 2 * p) + 2 * C * p * (W - 2 * p): "the corners belong to the frame, too",
-            C * H * W: "that is the whole picture",
-        }
-        if int(answer) != 2 * C * p * (H - p) + 2 * C * p * (W - p):
-            hint = hints.get(int(answer), "two rows of p by W, and two columns of H − 2p by p, for each colour")
-            raise AssertionError(f"numbers_of_frame: {hint}")
-    passed("numbers_of_frame")
+def put_patch(function: Callable[[Tensor, int, int, int, int], Tensor]) -> None:
+    """`put_patch(patch, row, column, H, W)`: a patch (3, p, p) with its first pixel there, zero around: (3, H, W)."""
+    patch, (row, column, H, W) = numbers(3, 2, 2, seed=41), (1, 4, 6, 9)
 
-
-def assemble(function: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
-    """`assemble(up, down, left, right)`: the frame (C, H, W) from rows (C, p, W) and columns (C, H - 2p, p)."""
-    C, H, W, p = 3, 9, 7, 2
-    up, down = numbers(C, p, W, seed=41), numbers(C, p, W, seed=42)
-    left, right = numbers(C, H - 2 * p, p, seed=43), numbers(C, H - 2 * p, p, seed=44)
-    inside = torch.zeros(C, H - 2 * p, W - 2 * p)
-
-    def stack(top: Tensor, *row: Tensor, bottom: Tensor) -> Tensor:
-        return torch.cat([top, torch.cat(row, dim=2), bottom], dim=1)
+    def at(row: int, column: int, patch: Tensor = patch) -> Tensor:
+        return F.pad(patch, (column, W - 2 - column, row, H - 2 - row))
 
     wrong = {
-        "up and down are swapped": stack(down, left, inside, right, bottom=up),
-        "left and right are swapped": stack(up, right, inside, left, bottom=down),
-        "inside the frame stand ones; a prompt that adds nothing is zero": stack(
-            up, left, inside + 1, right, bottom=down
+        "row and column are swapped; the last dimension of (3, H, W) counts columns": at(column, row),
+        "counted from below and from the right; rows count from above, columns from the left": at(
+            H - 2 - row, W - 2 - column
         ),
-        "the row above stands below as well": stack(up, left, inside, right, bottom=up),
-        "the column on the left stands on the right as well": stack(up, left, inside, left, bottom=down),
-        "the rows below and the columns are missing": torch.cat([up, torch.zeros(C, H - p, W)], dim=1),
-        "only the middle is there: the rows above and below are missing": torch.cat([left, inside, right], dim=2),
+        "the patch stands in the corner, wherever it should go": at(0, 0),
+        "that is the place of its middle; row and column are those of its first pixel": at(row - 1, column - 1),
+        "around the patch stand ones; a prompt that adds nothing is zero": at(row, column)
+        + (at(row, column, torch.ones(3, 2, 2)) == 0),
+        "all colours have the first colour's patch": at(row, column, patch[:1].expand(3, -1, -1)),
+        "that is the patch alone; what is added to a picture has its size": patch,
     }
-    for part in (up, down, left, right):
-        part.requires_grad_()
-    answer = call(function, up, down, left, right)
-    compare("assemble", answer, stack(up, left, inside, right, bottom=down).detach(), wrong)
+    patch.requires_grad_()
+    answer = call(function, patch, row, column, H, W)
+    compare("put_patch", answer, at(row, column).detach(), wrong)
+    compare("put_patch", call(function, patch, 0, 0, 4, 3), F.pad(patch, (0, 1, 0, 2)).detach(), {})
     if not answer.requires_grad:
-        raise AssertionError("assemble: no gradient reaches the parts: do not detach them or use their .data")
-    passed("assemble")
+        raise AssertionError("put_patch: no gradient reaches the patch: do not detach it or use its .data")
+    passed("put_patch")
 
 
 def to_levels(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
