@@ -147,7 +147,9 @@ class TestAllSorts:
         assert "an earlier cell" in graded[0]["crash", "3"].message
 
     def test_a_flood_that_cannot_be_interrupted(self, graded):
-        assert list(marks_of(graded, "deaf").values())[:3] == ["passed", "too slow", "too slow"]
+        first, second, third = list(marks_of(graded, "deaf").values())[:3]
+        assert (first, second) == ("passed", "too slow")
+        assert third in ("too slow", "failed")  # its kernel is ended, when depends on the machine: nothing counts after
 
     def test_checks_that_were_changed_or_deleted_are_the_teachers(self, graded):
         rows, _, _ = graded
