@@ -341,8 +341,7 @@ def test_the_environment_of_the_stored_outputs_is_that_of_the_tests():
 
 
 def test_the_road_names_the_notebooks_that_there_are():
-    written = [name for name, _, there in lesson.ROAD if there]
-    assert written == [path.stem for path in NOTEBOOKS]
+    assert [name for name, _ in lesson.ROAD] == [path.stem for path in NOTEBOOKS]
 
 
 def small_notebook(path, *sources):

@@ -38,18 +38,18 @@ __all__ = [
     "torch",
 ]
 
-# The lessons in their order: name of the notebook, what it builds, and whether it is there yet.
+# The lessons in their order: name of the notebook, and what it builds.
 ROAD = (
-    ("00_start", "nothing yet: the machine, the images, the small CLIP", True),
-    ("01_prompts_in_language", "a template, an answer search and an answer map for sentences", True),
-    ("02_clip_zero_shot", "a classifier out of two encoders and a sentence", True),
-    ("03_visual_prompt_tuning", "learned tokens among the patches of an image tower", False),
-    ("04_prompts_in_pixels", "a learned patch, a learned frame", False),
-    ("05_coop", "learned vectors in the place of words", False),
-    ("06_cocoop", "a prompt for each image, made by a Meta-Net", False),
-    ("07_maple", "prompts in both towers, tied layer by layer", False),
-    ("08_depth_and_length", "a map of how deep and how long a prompt should be", False),
-    ("09_your_own_task", "a method and a task of your own", False),
+    ("00_start", "nothing yet: the machine, the images, the small CLIP"),
+    ("01_prompts_in_language", "a template, an answer search and an answer map for sentences"),
+    ("02_clip_zero_shot", "a classifier out of two encoders and a sentence"),
+    ("03_visual_prompt_tuning", "learned tokens among the patches of an image tower"),
+    ("04_prompts_in_pixels", "a learned patch, a learned frame"),
+    ("05_coop", "learned vectors in the place of words"),
+    ("06_cocoop", "a prompt for each image, made by a Meta-Net"),
+    ("07_maple", "prompts in both towers, tied layer by layer"),
+    ("08_depth_and_length", "a map of how deep and how long a prompt should be"),
+    ("09_your_own_task", "a method and a task of your own"),
 )
 
 
@@ -95,13 +95,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], caption: str
 
 def road(here: str, whole: bool = False) -> None:
     """Show the road of the ten lessons, as a line, or as a list with what each of them builds."""
-    names = [name for name, _, _ in ROAD]
+    names = [name for name, _ in ROAD]
     if here not in names:
         raise ValueError(f"no lesson is named {here!r}; they are {', '.join(names)}")
     lines = []
-    for name, builds, written in ROAD:
+    for name, builds in ROAD:
         number, title = name[:2], name[3:].replace("_", " ").replace("clip", "CLIP")
-        place = "**← you are here**" if name == here else "" if written else "*(to come)*"
+        place = "**← you are here**" if name == here else ""
         if whole:
             lines.append(f"| {number} | {title} | {builds} | {place} |")
         else:

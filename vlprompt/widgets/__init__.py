@@ -1,0 +1,1 @@
+"""Panels for notebooks and for showing in class: a picture that a slider changes."""

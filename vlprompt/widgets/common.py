@@ -1,0 +1,81 @@
+"""What every panel is: a picture that follows its controls, and a still of it for a page without a kernel."""
+
+import html
+import io
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class View:
+    """What a panel shows: a figure, one or two sentences that say the same in words, and HTML below (a table)."""
+
+    figure: Figure
+    words: str
+    below: str = ""
+
+    @cached_property
+    def png(self) -> bytes:
+        """The figure as a picture."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+    @property
+    def html(self) -> str:
+        """The whole as HTML; the figure's paper stays white on a dark page."""
+        words = html.escape(self.words)
+        picture = (
+            f'<img alt="{words}" src="data:image/png;base64,{b64encode(self.png).decode()}" style="max-width:100%">'
+        )
+        return f"<figure style='margin:0'>{picture}<figcaption>{words}</figcaption></figure>{self.below}"
+
+
+class Panel:
+    """A picture that follows its controls.
+
+    `controls` are widgets by name, each with a description; `draw(**values)` is called with their values, at once and
+    at every change, and returns the View. What `draw` cannot do is said in the panel: no error is lost in a log.
+    `extra` are widgets of the panel's own below the controls, such as a button. Two panels share nothing.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        controls: Mapping[str, widgets.ValueWidget],
+        draw: Callable[..., View],
+        extra: Sequence[widgets.Widget] = (),
+    ):
+        self.controls = dict(controls)
+        self.draw = draw
+        self.view: View | None = None
+        self.error = ""
+        self.picture = widgets.HTML()
+        row = widgets.Box([*self.controls.values()], layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        self.box = widgets.VBox([widgets.HTML(f"<h4>{html.escape(title)}</h4>"), row, *extra, self.picture])
+        self.box.add_class("vlprompt-panel")
+        for control in self.controls.values():
+            control.observe(self.update, "value")
+        self.update()
+
+    def update(self, _change: object = None) -> None:
+        """Draw anew what the controls say now."""
+        try:
+            self.view = self.draw(**{name: control.value for name, control in self.controls.items()})
+            self.error, shown = "", self.view.html
+        except Exception as error:  # whatever it is, the reader of the panel must see it
+            self.view, self.error = None, f"{type(error).__name__}: {error}"
+            shown = f"<p role='alert'><b>This cannot be shown.</b> {html.escape(self.error)}</p>"
+        self.picture.value = shown
+
+    def _repr_mimebundle_(self, **_: object) -> dict:
+        """The live widget; where there is no kernel, its picture; where there are no pictures, its words."""
+        if self.view is None:
+            return {**self.box._repr_mimebundle_(), "text/plain": self.error}
+        still = b64encode(self.view.png).decode()
+        return {**self.box._repr_mimebundle_(), "image/png": still, "text/plain": self.view.words}
