@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -42,6 +43,8 @@ MARKS = {
     "fixed-patch": ("#e69f00", "8"),
     "random-patch": ("#009e73", "H"),
 }
+# What is measured, where curves of one method are about it.
+MEASURE_MARKS = {"base": (COLOURS["base"], "s"), "new": (COLOURS["new"], "o"), "H": (COLOURS["harmonic_mean"], "^")}
 
 
 def figure(width: float = 7.0, height: float = 3.6) -> tuple[Figure, Axes]:
@@ -116,19 +119,9 @@ def plot_curves(
     `doubling`: the same step from 1 to 2 as from 8 to 16.
     """
     drawn, axes = figure(7.4, 4.0)
-    places = sorted({x for curve in curves.values() for x in curve})
-    for name, curve in curves.items():
-        at, values = list(curve), list(curve.values())
-        axes.plot(at, [v.mean for v in values], label=name, **style(name))
-        down, up = reach(values)
-        means = np.array([v.mean for v in values])
-        axes.fill_between(at, means - down, means + up, color=style(name)["color"], alpha=0.15, linewidth=0)
+    draw_curves(axes, curves, doubling)
     for (name, level), dash in zip((levels or {}).items(), ("--", ":", "-."), strict=False):
         axes.axhline(level.mean, color="black", linestyle=dash, linewidth=1, label=name)
-    if doubling:
-        axes.set_xscale("log", base=2)
-    axes.set_xticks(places, [str(x) for x in places])
-    axes.minorticks_off()
     axes.set_xlabel(along)
     axes.set_ylabel(what)
     axes.set_title(title, loc="left")
@@ -136,34 +129,65 @@ def plot_curves(
     return drawn, {name: dict(curve) for name, curve in curves.items()}
 
 
+def draw_curves(axes: Axes, curves: Mapping[str, Mapping[int, Interval]], doubling: bool = False) -> None:
+    """The curves of `plot_curves` with their bands, on axes of one's own; a tick at each place."""
+    places = sorted({x for curve in curves.values() for x in curve})
+    for name, curve in curves.items():
+        at, values = list(curve), list(curve.values())
+        axes.plot(at, [v.mean for v in values], label=name, **style(name))
+        down, up = reach(values)
+        means = np.array([v.mean for v in values])
+        axes.fill_between(at, means - down, means + up, color=style(name)["color"], alpha=0.15, linewidth=0)
+    if doubling:
+        axes.set_xscale("log", base=2)
+    axes.set_xticks(places, [str(x) for x in places])
+    axes.minorticks_off()
+
+
 def plot_surface(
     values: Mapping[tuple[int, int], float], title: str, what: str = "harmonic mean (%)"
 ) -> tuple[Figure, dict]:
     """A map of (depth J, length M) -> per cent, the number in each cell, a frame around the largest."""
     depths, lengths = (sorted({key[i] for key in values}) for i in (0, 1))
-    field = np.array([[values.get((j, m), np.nan) for m in lengths] for j in depths])
     drawn, axes = figure(1.9 + 0.75 * len(lengths), 1.3 + 0.34 * len(depths))
-    image = axes.imshow(field, cmap="cividis", aspect="auto", origin="lower")
-    middle = (np.nanmin(field) + np.nanmax(field)) / 2
-    for (row, column), value in np.ndenumerate(field):
-        text = "–" if np.isnan(value) else f"{value:.1f}"
-        colour = "black" if np.isnan(value) or value > middle else "white"
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
-    row, column = np.unravel_index(np.nanargmax(field), field.shape)
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=COLOURS["learned"], linewidth=2.5))
-    axes.set_xticks(range(len(lengths)), [str(m) for m in lengths])
-    axes.set_yticks(range(len(depths)), [str(j) for j in depths])
-    axes.set_xlabel("prompt tokens a layer, M")
-    axes.set_ylabel("prompted layers, J")
+    image = draw_surface(axes, values, depths, lengths)
     axes.set_title(title, loc="left")
     drawn.colorbar(image, label=what)
     return drawn, dict(values)
 
 
+def draw_surface(
+    axes: Axes, values: Mapping[tuple[int, int], float], depths: Sequence[int], lengths: Sequence[int]
+) -> AxesImage:
+    """The map of `plot_surface` on axes of one's own; a place that has no value is hatched."""
+    field = np.array([[values.get((j, m), np.nan) for m in lengths] for j in depths], dtype=float)
+    image = axes.imshow(field, cmap="cividis", aspect="auto", origin="lower")
+    middle = (min(values.values()) + max(values.values())) / 2 if values else 0.0
+    for (row, column), value in np.ndenumerate(field):
+        if np.isnan(value):
+            axes.add_patch(frame(row, column, COLOURS["frozen"], hatch="////", linewidth=0))
+        else:
+            colour = "black" if value > middle else "white"
+            axes.text(column, row, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
+    if values:
+        row, column = np.unravel_index(np.nanargmax(field), field.shape)
+        axes.add_patch(frame(row, column, COLOURS["learned"], linewidth=2.5))
+    axes.set_xticks(range(len(lengths)), [str(m) for m in lengths])
+    axes.set_yticks(range(len(depths)), [str(j) for j in depths])
+    axes.set_xlabel("prompt tokens a layer, M")
+    axes.set_ylabel("prompted layers, J")
+    return image
+
+
+def frame(row: int, column: int, colour: str, **look) -> Rectangle:
+    """A frame around a cell of a surface."""
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=colour, **look)
+
+
 def style(name: str) -> dict:
     """The colour and mark of a method; a variant of it, such as "coop, class-specific", has an empty mark."""
     method, *variant = name.split(", ")
-    colour, mark = MARKS.get(method, ("black", "x"))
+    colour, mark = (MARKS | MEASURE_MARKS).get(method, ("black", "x"))
     size = 10 if mark == "*" else 7
     return {"color": colour, "marker": mark, "markersize": size, "markerfacecolor": "white" if variant else colour}
 

@@ -21,6 +21,7 @@ from vlprompt.recipes import COOP_EPOCHS, Recipe, recipe
 from vlprompt.tasks import FileTask, Task
 from vlprompt.tasks import load as load_task
 from vlprompt.tasks.task import SHOTS, check_range, nearest
+from vlprompt.train import Watch
 
 Pairs = tuple[tuple[str, object], ...]
 WHOLE_IMAGES = ("padding", "fixed-patch", "random-patch")  # methods whose papers show no random views
@@ -163,22 +164,34 @@ def kept_features(backbone: Backbone) -> dict:
     return {}
 
 
-def make_run(point: Point, backbone: Backbone, *, checkpoint: Path | None = None, progress: bool = False) -> Run:
+def make_run(
+    point: Point,
+    backbone: Backbone,
+    *,
+    checkpoint: Path | None = None,
+    progress: bool = False,
+    watch: Watch | None = None,
+) -> Run:
     """What a protocol is given to carry out a point."""
     task = open_task(point.task)
     views = point.augment and isinstance(task, FileTask) and point.method not in WHOLE_IMAGES
     return Run(
         point.method, backbone, task, point.plan, point.shots, point.seed, point.method_options,
         targets=[open_task(name) for name in point.targets], augment=RandomViews() if views else None,
-        checkpoint=checkpoint, progress=progress, kept=kept_features(backbone),
+        checkpoint=checkpoint, progress=progress, watch=watch, kept=kept_features(backbone),
     )  # fmt: skip
 
 
-def run_point(point: Point, device: str | None = None, progress: bool = False) -> list[dict]:
-    """Run a point; a row of COLUMNS for each accuracy (base, new, all, source, or a target's name) in per cent."""
+def run_point(
+    point: Point, device: str | None = None, progress: bool = False, watch: Watch | None = None
+) -> list[dict]:
+    """Run a point; a row of COLUMNS for each accuracy (base, new, all, source, or a target's name) in per cent.
+
+    `watch` is told of each step of its training, and can stop it: see `fit`.
+    """
     point.check()
     backbone = open_backbone(point.backbone, point.pretrained, device)
-    result = PROTOCOLS[point.protocol](make_run(point, backbone, progress=progress))
+    result = PROTOCOLS[point.protocol](make_run(point, backbone, progress=progress, watch=watch))
     common = {
         **{name: getattr(point, name) for name in ("protocol", "method", "task", "shots", "seed", "backbone")},
         "depth": point.used("depth"),

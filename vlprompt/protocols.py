@@ -14,7 +14,7 @@ from vlprompt.evaluate import accuracy, harmonic_mean, keep_features
 from vlprompt.methods import METHODS, count
 from vlprompt.recipes import Recipe
 from vlprompt.tasks import Task
-from vlprompt.train import Augment, fit
+from vlprompt.train import Augment, Watch, fit
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Run:
     augment: Augment | None = None  # a new view of a batch at each showing
     checkpoint: Path | None = None
     progress: bool = False
+    watch: Watch | None = None  # is told of each step
     kept: dict = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: {"train": 0.0, "eval": 0.0})
 
@@ -71,7 +72,8 @@ class Run:
             images, labels = task.train(self.shots, self.seed)
             how = {"augment": self.augment, "checkpoint": self.checkpoint, "progress": self.progress}
             with self.clock("train"):
-                fit(learner, self.backbone.prepare(images), labels, self.recipe, seed=self.seed, **how)
+                prepared = self.backbone.prepare(images)
+                fit(learner, prepared, labels, self.recipe, seed=self.seed, watch=self.watch, **how)
         return learner
 
     def test(self, learner: nn.Module, task: Task) -> float:

@@ -14,6 +14,7 @@ from vlprompt.recipes import Recipe
 from vlprompt.resume import Checkpoint, describe
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
+Watch = Callable[[int, int, float], None]  # a step's number from 1, the steps in all, its loss
 
 
 def fit(
@@ -26,6 +27,7 @@ def fit(
     augment: Augment | None = None,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> list[float]:
     """Train a method in place, by cross-entropy over its classes; returns each epoch's mean loss.
 
@@ -36,7 +38,8 @@ def fit(
     With a `checkpoint` path the state is kept there after each epoch, and the same call goes on
     from it, on a CPU to the same bits (a method that draws must hold its generator, or keep what it
     needs in its `state_dict`).  Ctrl-C, and a loss that is not finite (a FloatingPointError), leave
-    the method as it last had a finite loss.  Bad input is a ValueError.
+    the method as it last had a finite loss.  `watch` is called after each step, and stops the training
+    as Ctrl-C does by raising KeyboardInterrupt.  Bad input is a ValueError.
     """
     steps = check(method, images, labels, recipe, augment)
     parameters = dict(method.named_parameters())
@@ -76,6 +79,8 @@ def fit(
                 total += loss.item()
                 bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
                 bar.update()
+                if watch:
+                    watch(step, recipe.epochs * steps, loss.item())
             if not all(p.isfinite().all() for p in parameters.values()):
                 raise not_finite("a learned value is not finite", recipe, step, steps)
             losses.append(total / steps)

@@ -1,0 +1,342 @@
+"""The checks of lessons 08 and 09: right answers written differently pass, wrong ones get the hint that fits."""
+
+import math
+import random
+from statistics import NormalDist, fmean
+
+import pytest
+import torch
+from clips import clip
+from photos import album, photo
+
+from vlprompt import checks
+from vlprompt.methods import CoOp, LanguageOnly, ZeroShot
+
+# ---- 08 depth and length -------------------------------------------------------------------------------------------
+
+GROWS = {
+    "numbers learned": "both",
+    "tokens in a layer of the image tower": "M",
+    "places of a sentence": "M",
+    "layers in which prompts are replaced": "J",
+    "numbers in the frozen towers": "neither",
+}
+TOKENS, PLACES = list(GROWS)[1:3]
+
+
+def by_max(validation, test):
+    place = max(validation, key=lambda p: sum(validation[p]) / len(validation[p]))
+    return place, sum(test[place]) / len(test[place])
+
+
+def by_sorting(validation, test):
+    ranked = sorted(validation.items(), key=lambda item: fmean(item[1]))
+    return [ranked[-1][0], fmean(test[ranked[-1][0]])][0], fmean(test[ranked[-1][0]])
+
+
+def mean_at(validation, test, place):
+    return place, fmean(test[place])
+
+
+def best_by(scores):
+    return max(scores, key=scores.get)
+
+
+def by_drawing(settings, seeds, noise):
+    draw = torch.Generator().manual_seed(0)
+    runs = noise * torch.randn(8000, settings, seeds, generator=draw)
+    return runs.mean(2).max(1).values.mean().item()
+
+
+def by_plain_python(settings, seeds, noise):
+    draw = random.Random(1)
+    tries = [max(fmean(draw.gauss(0, noise) for _ in range(seeds)) for _ in range(settings)) for _ in range(3000)]
+    return fmean(tries)
+
+
+def by_blom(settings, seeds, noise):
+    """A known approximation of the largest of normal numbers."""
+    return NormalDist().inv_cdf((settings - 0.375) / (settings + 0.25)) * noise / math.sqrt(seeds)
+
+
+# ---- 09 your own task ----------------------------------------------------------------------------------------------
+
+
+def by_shuffling(groups, share, seed):
+    names = sorted(set(groups))
+    random.Random(seed).shuffle(names)
+    chosen = set(names[: max(1, round(share * len(names)))])
+    return [group in chosen for group in groups]
+
+
+def with_torch(groups, share, seed):
+    names = sorted(set(groups))
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+    rank = {names[i]: place for place, i in enumerate(order.tolist())}
+    return torch.tensor([rank[group] < share * len(names) for group in groups])
+
+
+def image_by_image(groups, share, seed):
+    draw = random.Random(seed)
+    return [draw.random() < share for _ in groups]
+
+
+def turned_round(groups, share, seed):
+    return [not side for side in by_shuffling(groups, share, seed)]
+
+
+def always_the_first(groups, share, seed):
+    chosen = set(sorted(set(groups))[: round(share * len(set(groups)))])
+    return [group in chosen for group in groups]
+
+
+def without_the_seed(groups, share, seed, draw=random.Random(0)):  # noqa: B008  one generator for all calls is the slip
+    return by_shuffling(groups, share, draw.randrange(10**6))
+
+
+def without_the_share(groups, share, seed):
+    return by_shuffling(groups, 0.25, seed)
+
+
+RIGHT = [
+    (checks.what_grows, lambda: dict(GROWS)),
+    (checks.what_grows, lambda: {count: GROWS[count] for count in reversed(GROWS)}),
+    (checks.choose_fairly, by_max),
+    (checks.choose_fairly, by_sorting),
+    (checks.luck, by_drawing),
+    (checks.luck, by_plain_python),
+    (checks.luck, by_blom),
+    (checks.by_group, by_shuffling),
+    (checks.by_group, with_torch),
+    (checks.what_may_be_said, lambda: {"a", "d"}),
+    (checks.what_may_be_said, lambda: ["D", "A"]),
+]
+
+WRONG = [
+    # what grows with what
+    (checks.what_grows, lambda: {**GROWS, "numbers learned": "J"}, "each of the J contexts has M vectors"),
+    (checks.what_grows, lambda: {**GROWS, "numbers learned": "M"}, "a map of its own"),
+    (checks.what_grows, lambda: {**GROWS, TOKENS: "both"}, "nothing piles up"),
+    (checks.what_grows, lambda: {**GROWS, TOKENS: "J"}, "how many come at once"),
+    (checks.what_grows, lambda: {**GROWS, PLACES: "both"}, "filled anew in each of the J layers"),
+    (checks.what_grows, lambda: {**GROWS, PLACES: "neither"}, "which of them has M places"),
+    (checks.what_grows, lambda: {**GROWS, "layers in which prompts are replaced": "both"}, "J - 1 layers"),
+    (checks.what_grows, lambda: {**GROWS, "numbers in the frozen towers": "J"}, "they are frozen"),
+    (checks.what_grows, lambda: {**GROWS, "numbers learned": "yes"}, 'the answer is "J", "M"'),
+    (checks.what_grows, lambda: {"numbers learned": "both"}, "answer for each of"),
+    # a choice that is fair
+    (checks.choose_fairly, lambda v, t: by_max(t, t), "chosen on the test accuracies"),
+    (checks.choose_fairly, lambda v, t: mean_at(v, t, best_by({p: max(r) for p, r in v.items()})), "one lucky seed"),
+    (checks.choose_fairly, lambda v, t: mean_at(v, t, min(v, key=lambda p: fmean(v[p]))), "the worst of them"),
+    (checks.choose_fairly, lambda v, t: by_max(v, v), "which chose it, and so flatters"),
+    (checks.choose_fairly, lambda v, t: (by_max(v, t)[0], max(t[by_max(v, t)[0]])), "its best seed"),
+    (checks.choose_fairly, lambda v, t: (by_max(v, t)[0], by_max(t, t)[1]), "the best place on test"),
+    (
+        checks.choose_fairly,
+        lambda v, t: (by_max(v, t)[0], fmean(t[best_by({p: r[s] for p, r in v.items()})][s] for s in range(3))),
+        "lets each seed choose",
+    ),
+    (checks.choose_fairly, lambda v, t: (by_max(v, t)[0], 50.0), "what is its mean on test"),
+    (checks.choose_fairly, lambda v, t: by_max(v, t)[1], "return two things"),
+    # the luck of the best
+    (checks.luck, lambda K, n, s: 0.0, "the largest of many is not the average one"),
+    (checks.luck, lambda K, n, s: by_blom(K, 1, s), "smaller than that of one run"),
+    (checks.luck, lambda K, n, s: by_blom(K * n, 1, s), "first, then the largest"),
+    (checks.luck, lambda K, n, s: -by_drawing(K, n, s), "the worst-looking one falls short"),
+    (checks.luck, lambda K, n, s: 2 * by_drawing(K, n, s), "all equally good"),
+    (checks.luck, lambda K, n, s: s / math.sqrt(n), "the spread of one mean"),
+    (checks.luck, lambda K, n, s: by_blom(K, n * n, s), "the root of the number of seeds"),
+    (checks.luck, lambda K, n, s: s * math.sqrt(2 * math.log(K) / n), "very many settings"),
+    (checks.luck, lambda K, n, s: 50.0, "draw many times"),
+    # a split by groups
+    (checks.by_group, image_by_image, "stands on both sides"),
+    (checks.by_group, turned_round, "three quarters of the groups test"),
+    (checks.by_group, always_the_first, "every seed gives the same split"),
+    (checks.by_group, without_the_seed, "the same seed gives another split"),
+    (checks.by_group, without_the_share, "is the share used"),
+    (checks.by_group, lambda g, s, seed: [True] * len(g), "nothing is left to train on"),
+    (checks.by_group, lambda g, s, seed: [False] * len(g), "nothing is left to test on"),
+    (checks.by_group, lambda g, s, seed: by_shuffling(sorted(set(g)), s, seed), "8 answers for 15 images"),
+    (checks.by_group, lambda g, s, seed: by_shuffling(g, 0.6, seed), "5 of 8 groups test"),
+    # what numbers allow
+    (checks.what_may_be_said, lambda: {"a", "b", "d"}, "the runs are paired"),
+    (checks.what_may_be_said, lambda: {"a", "c", "d"}, "one task was measured"),
+    (checks.what_may_be_said, lambda: {"a", "d", "e"}, "chance had six tries"),
+    (checks.what_may_be_said, lambda: {"d"}, "'a': the difference, seed by seed"),
+    (checks.what_may_be_said, lambda: {"a"}, "'d': what was drawn anew"),
+    (checks.what_may_be_said, lambda: {"a", "x"}, "'x' is none of the letters"),
+]
+
+ALL = list(dict.fromkeys(check for check, _ in RIGHT))
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_a_right_answer_passes(check, answer, capsys):
+    check(answer)
+    assert capsys.readouterr().out == f"passed: {check.__name__}\n"
+
+
+@pytest.mark.parametrize(("check", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_its_hint(check, answer, hint, capsys):
+    with pytest.raises(AssertionError, match=hint):
+        check(answer)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("check", ALL)
+def test_every_check_has_two_right_and_three_wrong_answers(check):
+    assert [known for known, _ in RIGHT].count(check) >= 2
+    assert [known for known, _, _ in WRONG].count(check) >= 3
+
+
+OPEN = [checks.surface_of_mine, checks.folder_of_mine, checks.report_of_mine]
+
+
+@pytest.mark.parametrize("check", [*ALL, *OPEN])
+def test_a_stub_is_not_written_yet(check):
+    def unwritten(*_):
+        raise NotImplementedError
+
+    with pytest.raises(AssertionError, match="not written yet"):
+        check(unwritten)
+    with pytest.raises(AssertionError, match="returns nothing"):
+        check(lambda *_: None)
+
+
+# ---- answers of one's own ------------------------------------------------------------------------------------------
+
+POINTS = {(1, 2): (60.0, 55.0), (3, 2): (62.0, 56.5), (9, 2): (64.0, 57.0), (9, 8): (65.0, 52.0)}
+SURFACE = {"task": "plants", "guess": (3, 2), "points": POINTS}
+
+
+def test_a_surface_of_ones_own_passes(capsys):
+    assert checks.surface_of_mine(lambda: dict(SURFACE)) == SURFACE
+    checks.surface_of_mine(lambda: {**SURFACE, "task": "flags", "guess": [9, 8]})
+    assert capsys.readouterr().out == "passed: surface_of_mine\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"task": "cats"}, "there is no task 'cats'"),
+        ({"points": {(1, 2): (60, 55)}}, "1 points are too few"),
+        ({"points": {(j, 2): (60, 55) for j in range(1, 6)}}, "all points lie on one line"),
+        ({"points": {**POINTS, (13, 2): (1, 1)}}, "J=13, M=2 cannot be"),
+        ({"points": {**POINTS, (3, 4): (0.6, 120)}}, "needs two per cents"),
+        ({"guess": (5, 2)}, "train the point that you guessed"),
+    ],
+)
+def test_a_surface_that_does_not_count(change, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.surface_of_mine(lambda: SURFACE | change)
+    with pytest.raises(AssertionError, match="surface_of_mine: return"):
+        checks.surface_of_mine(lambda: {"task": "plants"})
+
+
+def test_a_method_that_keeps_the_contract_passes(capsys):
+    backbone = clip(context=32)
+    assert checks.method_of_mine(CoOp, backbone) == 4 * backbone.text_width
+    deep = checks.method_of_mine(lambda b, names: LanguageOnly(b, names, depth=2), backbone)
+    assert deep == 2 * 4 * backbone.text_width
+    assert capsys.readouterr().out.count("passed: method_of_mine\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (ZeroShot, "it learns nothing"),
+        (lambda backbone, names: torch.nn.Linear(1, 1), "it has no `backbone`"),
+        ("CoOp", "give the class itself"),
+    ],
+)
+def test_a_method_that_does_not(make, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.method_of_mine(make, clip(context=32))
+
+
+def test_an_empty_class_is_not_written_yet():
+    def unwritten(backbone, names):
+        raise NotImplementedError
+
+    with pytest.raises(AssertionError, match="not written yet: method_of_mine"):
+        checks.method_of_mine(unwritten, clip(context=32))
+
+
+REPORT = "\n".join(
+    [
+        "# Report",
+        "## Question",
+        "Does one context for all layers do as well as one for each of them?",
+        "## Data",
+        "Sixteen things of my desk, photographed by myself, split by the day, 16 shots.",
+        "## Method",
+        "One context of four vectors, put into all twelve layers of the text tower.",
+        "## Result",
+        "Over five seeds: mine 71.2 [70.1, 72.4] on base classes, zero-shot 66.0, CoOp 70.3 [69.0, 71.5].",
+        "## What may be said",
+        "On these pictures it gains on base classes against zero-shot, in each of the seeds.",
+        "## What may not be said",
+        "Whether it would on other things, or on pictures that somebody else takes.",
+    ]
+)
+
+
+def test_a_whole_report_passes(capsys):
+    checks.report_of_mine(lambda: REPORT)
+    checks.report_of_mine(lambda: REPORT.replace("72.4]", "72.4], new 55.1 [-1.2, 57],"))
+    assert capsys.readouterr().out == "passed: report_of_mine\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "hint"),
+    [
+        ("## Data", "## The data", "`## Data` is missing"),
+        ("photographed by myself", "…", "`## Data` has an open place"),
+        ("On these pictures it gains on base classes against zero-shot, in each of the seeds.", "Much.", "too little"),
+        ("71.2 [70.1, 72.4]", "71.2", "1 numbers with intervals"),
+        ("zero-shot 66.0, ", "", "does not name zero-shot"),
+        ("five seeds", "five runs", "over how many seeds"),
+    ],
+)
+def test_a_report_with_a_hole(before, after, hint):
+    text = REPORT.replace(before, after)
+    if before == "five seeds":
+        text = text.replace("in each of the seeds", "in each run")
+    with pytest.raises(AssertionError, match=hint):
+        checks.report_of_mine(lambda: text)
+
+
+def test_a_report_that_is_no_text():
+    with pytest.raises(AssertionError, match="returns a int, but the text is wanted"):
+        checks.report_of_mine(lambda: 3)
+
+
+def test_a_folder_of_ones_own_passes(tmp_path, capsys):
+    album(tmp_path / "pets", {"cat": 20, "dog": 20, "guinea_pig": 18, "frog": 20})
+    checks.folder_of_mine(lambda: tmp_path / "pets")
+    checks.folder_of_mine(lambda: str(tmp_path / "pets"))
+    assert capsys.readouterr().out == "4 classes, 23 test images\npassed: folder_of_mine\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("classes", "hint"),
+    [
+        ({"cat": 20, "dog": 20, "frog": 20}, "3 classes; base-to-new needs 4"),
+        ({"cat": 20, "dog": 20, "frog": 20, "cow": 4}, "fewer than 5 of each"),
+        ({"cat": 20, "dog": 20, "frog": 20, "cow": 0}, "the class 'cow' is empty"),
+    ],
+)
+def test_a_folder_that_is_too_small(classes, hint, tmp_path):
+    album(tmp_path / "pets", classes)
+    with pytest.raises(AssertionError, match=hint):
+        checks.folder_of_mine(lambda: tmp_path / "pets")
+
+
+def test_a_folder_with_a_copy_in_two_classes(tmp_path):
+    album(tmp_path, {"cat": 20, "dog": 20, "frog": 20, "cow": 20})
+    photo(tmp_path / "cat" / "same.png", seed=5)
+    photo(tmp_path / "dog" / "same.png", seed=5)
+    with pytest.raises(AssertionError, match="in two classes: keep one copy"):
+        checks.folder_of_mine(lambda: tmp_path)
+    with pytest.raises(AssertionError, match="there is no folder"):
+        checks.folder_of_mine(lambda: tmp_path / "nowhere")
