@@ -116,7 +116,7 @@ TINY = {
     "full-fine-tuning": Recipe(0.0005, 10, 32, optimizer="adamw", weight_decay=0.01),
     "vpt-shallow": Recipe(0.1, 5, 16),
     "vpt-deep": Recipe(0.1, 3, 16),
-    "vpt-linear-head": Recipe(0.2, 10, 32, schedule="vpt", warmup=3, weight_decay=0.001),
+    "vpt-linear-head": Recipe(0.01, 15, 16, optimizer="adamw", weight_decay=12.0),
     "padding": _TINY_PIXELS,
     "fixed-patch": _TINY_PIXELS,
     "random-patch": _TINY_PIXELS,
