@@ -1,5 +1,6 @@
-"""The README's table of results is what the stored rows say, to the digit."""
+"""The README's table of results, and the page of all tables, are what the stored rows say, to the digit."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from vlprompt.experiments import base_to_new
 from vlprompt.results import stored
 from vlprompt.tables import words
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 NAMES = {
     "zero-shot, each task's template": "zero-shot",
     "linear probe": "linear-probe",
@@ -45,3 +47,10 @@ def test_a_line_says_what_is_stored(table, name):
     parameters, base, new, mean = results()[name]
     line = table.cells.loc[NAMES[name]]
     assert [parameters, base, new, mean] == [words(line[c]) for c in ("parameters", "base", "new", "H")]
+
+
+def test_the_page_of_all_tables_is_that_of_the_rows():
+    spec = importlib.util.spec_from_file_location("make_results", ROOT / "docs/make_results.py")
+    make_results = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_results)
+    assert make_results.PAGE.read_text(encoding="utf-8") == make_results.page()
