@@ -375,3 +375,26 @@ def test_bad_input_is_refused_before_any_work(change, message):
         fit(**{"method": method, "images": images, "labels": labels, "recipe": RECIPE, **change})
     assert method.calls == 0
     assert torch.equal(learned(method), before)
+
+
+# Somebody watches
+
+
+def test_who_watches_is_told_of_each_step_and_changes_nothing():
+    method, twin, (images, labels), seen = Toy(), Toy(), data(), []
+    losses = fit(method, images, labels, RECIPE, watch=lambda *step: seen.append(step))
+    assert [(step, steps) for step, steps, _ in seen] == [(i, 16) for i in range(1, 17)]
+    assert losses == pytest.approx([sum(loss for *_, loss in seen[4 * e : 4 * e + 4]) / 4 for e in range(4)])
+    assert losses == fit(twin, images, labels, RECIPE)
+    assert torch.equal(learned(method), learned(twin))
+
+
+def test_who_watches_can_stop_the_training_as_ctrl_c_does():
+    def at_six(step, steps, loss):
+        if step == 6:
+            raise KeyboardInterrupt
+
+    method, (images, labels) = Toy(), data()
+    with pytest.raises(KeyboardInterrupt, match="stopped after 1 of 4 epochs"):
+        fit(method, images, labels, RECIPE, watch=at_six)
+    assert learned(method).isfinite().all()

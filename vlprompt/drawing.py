@@ -55,8 +55,8 @@ def towers(
     if max(vision, text) > layers:
         raise ValueError(f"prompts in {max(vision, text)} layers, but the towers have {layers}")
     pixels = getattr(prompts, "pixels", None)
-    drawn = Figure(figsize=(9, 5.6), layout="constrained")
-    axes = drawn.add_subplot(xlim=(0, 100), ylim=(0, 62))
+    drawn = Figure(figsize=(9, 5.6))
+    axes = drawn.add_axes((0.005, 0.01, 0.99, 0.93), xlim=(0, 100), ylim=(0, 62))
     axes.axis("off")
     axes.set_title(title, loc="left", fontsize=12)
     top = 16 + 2.4 * layers
@@ -73,7 +73,7 @@ def towers(
         arrow(axes, (77, 39.2), (58, 53), bend=0.15)
     else:
         draw_layers(axes, 62, "text", "text tower", layers)
-        length = min(prompts.text[0].shape[-2], 6) if text else 0  # M; more than six are not drawn
+        length = prompts.text[0].shape[-2] if text else 0  # M
         draw_words(axes, words if words is not None else () if text else WORDS, name, length)
         arrow(axes, (78, 14.8), (78, 15.9))
         arrow(axes, (78, top), (58, 53), bend=0.15)
@@ -90,10 +90,14 @@ def towers(
         y = 16.1 + 2.4 * i
         box(axes, 54.4, y, 3.4, 1.7, "white", COLOURS["learned"], hatch=HATCH)
         arrow(axes, (57.8, y + 0.85), (61, y + 0.85), size=6)
+    if vision:
+        draw_length(axes, 43.9, prompts.vision)
+    if text > (tie != "coupling"):
+        draw_length(axes, 56.1, prompts.text)
     if tie == "coupling":
         for i in range(min(vision, text)):
             arrow(axes, (54.2, 16.95 + 2.4 * i), (45.8, 16.95 + 2.4 * i), size=7, colour=COLOURS["learned"])
-        label(axes, 50, 16.1 + 2.4 * min(vision, text) + 1.4, "coupling", size=8)
+        label(axes, 50, 16.1 + 2.4 * min(vision, text) + 3.6, "coupling", size=8)
     if tie == "meta-net":
         box(axes, 43, 26, 14, 6, "white", COLOURS["learned"], hatch=HATCH)
         label(axes, 50, 29, "Meta-Net", weight="bold", back=True)
@@ -149,10 +153,11 @@ def draw_image(axes: Axes, image: Tensor | None, pixels: Tensor | None) -> None:
 
 
 def draw_words(axes: Axes, words: Sequence[str], name: str, learned: int) -> None:
-    """The sentence, a box a token: learned vectors, the words behind them, the name, full stop, end."""
-    sentence = ["start", *["v"] * learned, *words[learned:], name, ".", "end"]
-    mine = [0 < k <= learned for k in range(len(sentence))]
-    widths = [2.6 if own else max(2.4, 1.0 + 0.95 * len(word)) for word, own in zip(sentence, mine, strict=True)]
+    """The sentence, a box a token: learned vectors (of more than six, five and their number), words, name, end."""
+    vectors = ["v"] * learned if learned <= 6 else [*"vvvvv", f"…{learned}"]
+    sentence = ["start", *vectors, *words[learned:], name, ".", "end"]
+    mine = [0 < k <= len(vectors) for k in range(len(sentence))]
+    widths = [max(2.6, (0.5 if own else 1.0) + 0.95 * len(w)) for w, own in zip(sentence, mine, strict=True)]
     gap = 0.35
     x = 78 - (sum(widths) + gap * (len(widths) - 1)) / 2
     for word, width, own in zip(sentence, widths, mine, strict=True):
@@ -162,6 +167,12 @@ def draw_words(axes: Axes, words: Sequence[str], name: str, learned: int) -> Non
         label(axes, x + width / 2, 13, word, size=7.5, back=own)
         x += width + gap
     label(axes, 78, 9.4, "a sentence for each class, read at its end token", size=8)
+
+
+def draw_length(axes: Axes, x: float, layers: Sequence[Tensor]) -> None:
+    """How many tokens each prompted layer gets, above the column of prompts."""
+    many = layers[0].shape[-2]
+    label(axes, x, 17.4 + 2.4 * len(layers), f"{many} token{'s' * (many > 1)}\na layer", size=7.5)
 
 
 def draw_legend(axes: Axes, anything: bool) -> None:

@@ -7,7 +7,7 @@ from vlprompt.inspect.attention import (
     plot_attention_shares,
     token_states,
 )
-from vlprompt.inspect.pixels import beyond_the_screen, in_levels, plot_frame, prompted
+from vlprompt.inspect.pixels import beyond_the_screen, frame_pictures, in_levels, plot_frame, prompted
 from vlprompt.inspect.words import class_path, known_ids, nearest_words, random_like, to_plane, word
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "beyond_the_screen",
     "class_attention",
     "class_path",
+    "frame_pictures",
     "in_levels",
     "known_ids",
     "nearest_words",

@@ -1,5 +1,6 @@
 """What a prompt in pixels looks like: its numbers put back from the network's scale to a screen's levels, 0 to 255."""
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -47,16 +48,20 @@ def normalisation(backbone: Backbone) -> Tensor:
     raise ValueError(f"the preprocessing of {backbone.name} does not normalise, so pixels have no levels to go back to")
 
 
-def plot_frame(backbone: Backbone, scene: Tensor, pixels: Tensor, title: str = "") -> tuple[Figure, dict]:
-    """A scene (3, H, W) uint8, the prompt alone (grey where it adds nothing), and both together as a screen shows them.
+def frame_pictures(backbone: Backbone, scene: Tensor, pixels: Tensor) -> dict[str, np.ndarray]:
+    """A scene (3, H, W) uint8, the prompt alone at half its strength (grey where it adds nothing), and both together.
 
-    The data are the three pictures, (H, W, 3) uint8: "scene", "prompt" and "together".
+    As a screen shows them: "scene", "prompt" and "together", (H, W, 3) uint8 each.
     """
-    middle = WHITE / 2
-    alone = (middle + in_levels(backbone, pixels).cpu() / 2).clamp(0, WHITE).round().to(torch.uint8)
+    alone = (WHITE / 2 + in_levels(backbone, pixels).cpu() / 2).clamp(0, WHITE).round().to(torch.uint8)
     _, together = prompted(backbone, scene[None].cpu(), pixels.cpu())
-    data = {"scene": scene.cpu(), "prompt": alone, "together": together[0]}
-    data = {name: picture.permute(1, 2, 0).numpy() for name, picture in data.items()}
+    found = {"scene": scene.cpu(), "prompt": alone, "together": together[0]}
+    return {name: picture.permute(1, 2, 0).numpy() for name, picture in found.items()}
+
+
+def plot_frame(backbone: Backbone, scene: Tensor, pixels: Tensor, title: str = "") -> tuple[Figure, dict]:
+    """The three pictures of `frame_pictures` beside each other; they are the data."""
+    data = frame_pictures(backbone, scene, pixels)
     words = "the scene", "+ the prompt (at half its strength)", "= what the network sees"
     drawn = Figure(figsize=(7.2, 2.7), layout="constrained")
     for axes, picture, name in zip(drawn.subplots(1, 3), data.values(), words, strict=True):

@@ -2,6 +2,7 @@
 
 import html
 import io
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from functools import cached_property
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+
+from vlprompt.widgets.voice import Voice
+
+ONE_AT_A_TIME = threading.RLock()  # matplotlib draws on one thread at a time, and a training has a thread of its own
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class View:
         picture = (
             f'<img alt="{words}" src="data:image/png;base64,{b64encode(self.png).decode()}" style="max-width:100%">'
         )
-        return f"<figure style='margin:0'>{picture}<figcaption>{words}</figcaption></figure>{self.below}"
+        caption = f"<figcaption aria-hidden='true'>{words}</figcaption>"  # a screen reader has them from the picture
+        return f"<figure style='margin:0'>{picture}{caption}</figure>{self.below}"
 
 
 class Panel:
@@ -51,13 +57,12 @@ class Panel:
         draw: Callable[..., View],
         extra: Sequence[widgets.Widget] = (),
     ):
-        self.controls = dict(controls)
-        self.draw = draw
+        self.title, self.controls, self.draw = title, dict(controls), draw
         self.view: View | None = None
         self.error = ""
-        self.picture = widgets.HTML()
+        self.picture, self.voice = widgets.HTML(), Voice()
         row = widgets.Box([*self.controls.values()], layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        self.box = widgets.VBox([widgets.HTML(f"<h4>{html.escape(title)}</h4>"), row, *extra, self.picture])
+        self.box = widgets.VBox([widgets.HTML(f"<h4>{html.escape(title)}</h4>"), row, *extra, self.picture, self.voice])
         self.box.add_class("vlprompt-panel")
         for control in self.controls.values():
             control.observe(self.update, "value")
@@ -65,17 +70,35 @@ class Panel:
 
     def update(self, _change: object = None) -> None:
         """Draw anew what the controls say now."""
-        try:
-            self.view = self.draw(**{name: control.value for name, control in self.controls.items()})
-            self.error, shown = "", self.view.html
-        except Exception as error:  # whatever it is, the reader of the panel must see it
-            self.view, self.error = None, f"{type(error).__name__}: {error}"
-            shown = f"<p role='alert'><b>This cannot be shown.</b> {html.escape(self.error)}</p>"
-        self.picture.value = shown
+        with ONE_AT_A_TIME:
+            try:
+                self.view = self.draw(**{name: control.value for name, control in self.controls.items()})
+                self.error, shown = "", self.view.html
+            except Exception as error:  # whatever it is, the reader of the panel must see it
+                self.view, self.error = None, f"{type(error).__name__}: {error}"
+                shown = f"<p role='alert'><b>This cannot be shown.</b> {html.escape(self.error)}</p>"
+            self.picture.value = shown
+            self.voice.words = self.view.words if self.view else self.error
 
-    def _repr_mimebundle_(self, **_: object) -> dict:
-        """The live widget; where there is no kernel, its picture; where there are no pictures, its words."""
+    def set(self, **values: object) -> None:
+        """Give several controls their values at once, as a user would one by one, with one new picture at the end."""
+        chosen = [self.controls[name] for name in values]
+        for control in chosen:
+            control.unobserve(self.update, "value")
+        try:
+            for control, value in zip(chosen, values.values(), strict=True):
+                control.value = value
+        finally:
+            for control in chosen:
+                control.observe(self.update, "value")
+        self.update()
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
+        """The live widget, with a still for a page without a kernel, and a title where there are no pictures at all.
+
+        The title is the same on every machine; the words, which hold measured numbers, are the still's alt text.
+        """
+        live = {**self.box._repr_mimebundle_(), "text/plain": f"Panel: {self.title}"}
         if self.view is None:
-            return {**self.box._repr_mimebundle_(), "text/plain": self.error}
-        still = b64encode(self.view.png).decode()
-        return {**self.box._repr_mimebundle_(), "image/png": still, "text/plain": self.view.words}
+            return {**live, "text/plain": f"Panel: {self.title}. {self.error}"}, {}
+        return {**live, "image/png": b64encode(self.view.png).decode()}, {"image/png": {"alt": self.view.words}}
