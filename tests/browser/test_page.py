@@ -1,0 +1,145 @@
+"""The page of `vlprompt explore`: every panel used, at several widths, in both themes, and for a screen reader.
+
+`VLPROMPT_PICTURES=docs/panels python -m pytest -m slow tests/browser/test_page.py` keeps a picture of each panel.
+"""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import looks
+import pytest
+from hands import OnPage
+from labs import environment
+from pages import Watched
+from PIL import Image
+from playwright.sync_api import expect
+
+WIDTHS = {"wide": 1280, "narrow": 800, "zoomed": 640}  # 1280 at 200 % leave 640
+THEMES = "light", "dark"
+PANELS = {
+    "Depth and length": "depth-and-length",
+    "Where the prompts go": "where-prompts-go",
+    "Templates": "templates",
+    "Prompts in pixels": "pixels",
+    "Methods": "methods",
+}
+
+
+@pytest.fixture(scope="module")
+def address(jupyter_home):
+    """`vlprompt explore` as somebody would call it."""
+    command = [sys.executable, "-m", "vlprompt", "explore", "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(jupyter_home))
+    yield re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())[0]
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "ended\n")
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def shown(chromium, address, request):
+    """The page in a theme, one for all tests of it."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    watched = Watched(context.new_page())
+    watched.page.goto(f"{address}?theme={request.param}")
+    expect(watched.page.locator(".vlprompt-panel")).to_be_visible()
+    watched.theme = request.param
+    yield watched
+    context.close()
+
+
+@pytest.fixture
+def watched(shown):
+    """The page, wide again; what its console says is looked at when the test is over."""
+    shown.page.set_viewport_size({"width": 1280, "height": 900})
+    yield shown
+    assert shown.troubles == []
+
+
+def choose(page, name: str) -> OnPage:
+    """Press a panel's button, and wait until it is there; some are made now."""
+    page.get_by_role("button", name=name, exact=True).click()
+    return OnPage(page.locator(".vlprompt-panel"))
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_panel_is_readable_at_every_width_and_its_controls_have_names(watched, name, tmp_path):
+    panel = choose(watched.page, name)
+    for width, pixels in WIDTHS.items():
+        watched.page.set_viewport_size({"width": pixels, "height": 900})
+        assert looks.sticks_out(panel.where) == []
+        assert looks.cut_off(panel.where) == []
+        keep(panel, tmp_path, f"{PANELS[name]}-{width}-{watched.theme}.png", pixels)
+    assert looks.faint(panel.where) == []
+    found = looks.names(panel.where)
+    assert len(found) >= 3
+    assert [role for role, called in found if not called.strip()] == []
+    assert len(set(found)) == len(found)  # no two controls of a panel are called the same
+    off = panel.where.locator(":is(button, input, select):disabled").count()
+    assert looks.reached_by_tab(panel.where) >= len(found) - off
+
+
+def keep(panel: OnPage, folder: Path, name: str, width: int) -> None:
+    """A picture of the panel, small; into the folder of the README's pictures if that is asked for."""
+    folder = Path(os.environ.get("VLPROMPT_PICTURES", folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = Image.open(io.BytesIO(panel.where.screenshot())).convert("RGB")
+    picture.quantize(200, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+    assert (folder / name).stat().st_size < 150_000
+    assert picture.width <= width
+    assert len(picture.getcolors(1 << 24)) > 20  # something is drawn
+
+
+def test_the_towers_follow_the_explorers_controls(watched):
+    explorer = choose(watched.page, "Depth and length")
+    explorer.slider("Depth J").press("Home")
+    explorer.says("J = 1,")
+    towers = choose(watched.page, "Where the prompts go")
+    towers.says("in layer 1, at the front of every sentence")
+    before = towers.source
+    towers.slider("Depth J").press("End")
+    towers.says("in each of layers 1 to 12")
+    towers.changed(before)
+    towers.where.get_by_label("Prompts in").select_option("image tower (vision-only)")
+    towers.says(re.compile(r"^Image tower: \d+ tokens? in each of layers 1 to 12"))
+    expect(towers.where.get_by_role("row", name="learned in all")).to_be_visible()
+    towers.where.get_by_label("Prompts in").select_option("both towers, coupled (MaPLe)")
+    towers.says("by a linear map")
+
+
+def test_a_typed_template_changes_the_answers_and_a_bad_one_is_said(watched):
+    panel = choose(watched.page, "Templates")
+    field, before = panel.where.get_by_role("textbox", name="Template"), panel.source
+    field.fill("a blurry sketch of {}")
+    field.press("Enter")
+    panel.says(re.compile("With “a blurry sketch of {}”, .* test pictures are named right"))
+    panel.changed(before)
+    field.fill("no place for a name")
+    field.press("Enter")
+    expect(panel.where.get_by_role("alert")).to_contain_text("The picture still shows “a blurry sketch of {}”")
+
+
+def test_the_frames_width_changes_the_picture(watched):
+    panel = choose(watched.page, "Prompts in pixels")
+    panel.slider("Width or side").press("Home")
+    panel.says("Padding, 1 pixels,")
+    before = panel.source
+    panel.drag("Width or side", 0.5)
+    panel.changed(before)
+    panel.where.get_by_label("Prompt", exact=True).select_option("a fixed patch")
+    panel.says("Fixed patch,")
+
+
+def test_the_next_picture_on_which_methods_disagree(watched):
+    panel = choose(watched.page, "Methods")
+    before = panel.source
+    panel.press("Next picture that they disagree on")
+    panel.changed(before)
+    panel.says(re.compile(r"Right: .+\. Wrong: .+\. In layer 12"))
+    panel.slider("Attention in layer").press("Home")
+    panel.says("In layer 1 the class token gives")
