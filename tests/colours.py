@@ -5,7 +5,7 @@ from functools import cache
 
 import torch
 from clips import clip
-from torchvision.transforms import Compose, Normalize, ToTensor
+from torchvision.transforms import CenterCrop, Compose, Normalize, Resize, ToTensor
 
 from vlprompt.tasks import Task
 
@@ -26,7 +26,8 @@ def small_task():
 @cache
 def small_clip(name="small"):
     """A random CLIP that sees 9 patches of 48 by 48 pixels."""
-    preprocess = Compose([ToTensor(), Normalize((0.5, 0.5, 0.5), (0.25, 0.3, 0.35))])
+    fit = Resize(48), CenterCrop(48)
+    preprocess = Compose([*fit, ToTensor(), Normalize((0.5, 0.5, 0.5), (0.25, 0.3, 0.35))])
     return dataclasses.replace(clip(size=48, patch=16, name=name), preprocess=preprocess)
 
 

@@ -74,7 +74,7 @@ def test_every_change_of_a_control_changes_the_picture(table):
         panel.controls[name].value = value
         assert panel.picture.value != before, name
     panel.controls["method"].value = "vision-only"
-    assert "Image" in panel.view.words
+    assert "image tower (vision-only)" in panel.view.words
 
 
 def test_the_surface_and_the_curves_are_those_of_the_runs():
@@ -168,9 +168,9 @@ def test_controls_have_names_and_wait_for_the_release(table, make):
         assert getattr(control, "continuous_update", False) is False, name
     for button in buttons(panel).values():
         assert button.tooltip
-    still = panel._repr_mimebundle_()
-    assert still["text/plain"] == panel.view.words
+    still, metadata = panel._repr_mimebundle_()
     assert still["image/png"]
+    assert metadata["image/png"]["alt"] == panel.view.words
 
 
 # What it costs

@@ -193,7 +193,7 @@ def test_a_training_that_fails_is_said_and_the_next_one_goes_well(monkeypatch):
     shown = viewer(shots=2, changes=SHORT)
     before = shown.picture.value
 
-    def broken(*_):
+    def broken(*_, **__):
         raise FloatingPointError("the loss is nan")
 
     with monkeypatch.context() as patch:

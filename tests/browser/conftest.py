@@ -7,6 +7,7 @@ from pathlib import Path
 
 import labs
 import pytest
+from hands import PATIENCE
 from pages import Watched
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -56,7 +57,7 @@ def tab(chromium, request):
     """A fresh tab of 1280 x 900 pixels; what its console says is looked at when the test is over."""
     size = getattr(request, "param", {"width": 1280, "height": 900})
     context = chromium.new_context(viewport=size, reduced_motion="reduce")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     watched = Watched(context.new_page())
     yield watched.page
     context.close()

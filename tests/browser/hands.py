@@ -1,12 +1,13 @@
 """What a student does on a page: opens notebooks, runs cells, drags, types, presses; waits for what is to be seen."""
 
+import os
 import re
 
 from labs import Server
 from playwright.sync_api import Locator, Page, expect
 
-SECONDS = 1000  # Playwright counts in milliseconds
-expect.set_options(timeout=60 * SECONDS)
+PATIENCE = 1000 * int(os.environ.get("VLPROMPT_PATIENCE", 120))  # milliseconds; a busy machine may need more
+expect.set_options(timeout=PATIENCE)
 
 
 class Notebook:

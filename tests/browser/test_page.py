@@ -13,7 +13,7 @@ from pathlib import Path
 
 import looks
 import pytest
-from hands import OnPage
+from hands import PATIENCE, OnPage
 from labs import environment
 from pages import Watched
 from PIL import Image
@@ -45,6 +45,7 @@ def address(jupyter_home):
 def shown(chromium, address, request):
     """The page in a theme, one for all tests of it."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
     watched = Watched(context.new_page())
     watched.page.goto(f"{address}?theme={request.param}")
     expect(watched.page.locator(".vlprompt-panel")).to_be_visible()

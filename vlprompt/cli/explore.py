@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from vlprompt.cli.app import app, say
-from vlprompt.cli.world import bring_drawings
 
 
 @app.command()
@@ -15,16 +14,10 @@ def explore(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page, or only say where.")] = True,
 ) -> None:
     """Show the panels in a browser, without Jupyter’s frame; only this machine reaches them, no network is asked."""
-    from vlprompt.tasks.task import check_range
-
-    check_range("port", port, 0, 65_535)
     for package in ("voila", "ipywidgets", "anywidget"):
         if not find_spec(package):
             raise ValueError(f"{package} is not installed: pip install -e '.[course]'")
-    from vlprompt.experiments.common import ABLATION_TASKS
-    from vlprompt.widgets.serve import serve, usable
+    from vlprompt.widgets.serve import serve
 
-    port = usable(port)
-    bring_drawings(list(ABLATION_TASKS))  # here, with a bar, and not unseen in a kernel
     serve(port, say, browser)
     say("ended")

@@ -114,6 +114,7 @@ class Comparison:
             for left, attention in zip(lefts, self.attention(place).values(), strict=True):
                 self.look(sheet, left, min(1.1, 0.9 * column), scene, attention[layer - 1])
         rows = 2.8 + 0.21 * np.arange(len(shown))
+        put_words(sheet, lefts[0] - 0.06, 2.54, "probability (%)", ha="right")
         for row, c in zip(rows, shown, strict=True):
             weight = "bold" if row == rows[0] else "normal"
             put_words(sheet, lefts[0] - 0.06, row, self.gallery.classnames[c], ha="right", weight=weight)

@@ -150,7 +150,7 @@ class Worker:
         for wish in (self.next, self.now):
             if wish is not None:
                 wish.stop("the kernel ended")
-        self.wait(10)
+        self.wait(3)
 
 
 WORKER = Worker()  # the kernel's only one, whatever number of panels it shows

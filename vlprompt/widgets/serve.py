@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vlprompt.paths import cache_folder
+
 HOST = "127.0.0.1"  # nobody else's machine can reach it
 TEMPLATE = Path(__file__).with_name("page_template")
 TITLE = "Prompt learning: the panels"
@@ -17,15 +19,17 @@ IDLE = 600  # seconds after which a kernel ends whose page is gone
 
 
 def serve(port: int, say: Callable[[str], None], browser: bool = True) -> None:
-    """Serve the page at a port of this machine, one that is `usable`, until Ctrl-C; leaves nothing behind.
+    """Serve the page at a port of this machine, 0 for one that is free, until Ctrl-C; leaves nothing behind.
 
     `say` gets the address as soon as the page answers, and then `browser` opens it. Voilà starts a kernel for each
-    page that is opened and ends it when the page is left.
+    page that is opened and ends it when the page is left. Raises ValueError for a port that cannot be had.
     """
+    port = usable(port)
     from tornado.ioloop import IOLoop
 
     with TemporaryDirectory(prefix="vlprompt-explore-") as name:
         os.environ.update(IPYTHONDIR=str(Path(name, "ipython")), TMPDIR=name)  # what its kernels write goes with them
+        os.environ["VLPROMPT_CACHE"] = str(cache_folder().resolve())  # they begin in another folder
         server = make_server(Path(name), port)
         IOLoop.current().add_callback(announce, f"http://{HOST}:{port}/", say, browser)
         server.start()
@@ -33,6 +37,8 @@ def serve(port: int, say: Callable[[str], None], browser: bool = True) -> None:
 
 def usable(port: int) -> int:
     """The port itself if one may listen there, and for 0 one that is free; otherwise a ValueError."""
+    if not 0 <= port <= 65_535:
+        raise ValueError(f"port must be a whole number from 0 to 65535, not {port}")
     with socket.socket() as probe:
         if os.name == "posix":  # as the server will do: a port that was just given back can be had
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -105,9 +105,9 @@ def button(label: str, icon: str, tip: str, disabled: bool = False) -> widgets.B
     return widgets.Button(description=label, icon=icon, tooltip=tip, disabled=disabled, layout={"width": "auto"})
 
 
-def status(text: str) -> str:
-    """A line that a screen reader reads out when it changes."""
-    return f"<p role='status' aria-live='polite' style='margin:4px 2px'>{text}</p>"
+def status(text: str, aloud: bool = True) -> str:
+    """A line that a screen reader reads out, unless it changes all the time."""
+    return f"<p{' role=status' if aloud else ''} style='margin:4px 2px'>{text}</p>"
 
 
 def report(wish: Wish, name: Callable[[Point], str], kept: str) -> str:
@@ -132,7 +132,9 @@ def report(wish: Wish, name: Callable[[Point], str], kept: str) -> str:
         "testing": "testing",
     }[wish.stage]
     left = wish.seconds_left()
-    return status(f"{which[0].upper()}{which[1:]}: {doing}" + (f"; about {duration(left)} left." if left else "."))
+    return status(
+        f"{which[0].upper()}{which[1:]}: {doing}" + (f"; about {duration(left)} left." if left else "."), wish.step == 0
+    )
 
 
 def named(point: Point) -> str:

@@ -109,7 +109,7 @@ class Workbench:
         drawn, sheet = board(8.0, 4.7)
         gain = self.last.accuracy - self.alone.accuracy
         title = f"{self.last.accuracy:.1f} % right: {gain:+.1f} points against the name alone"
-        put_words(sheet, 0.1, 0.2, title, fontsize=12)
+        put_words(sheet, 0.1, 0.2, title.replace("-", "−"), fontsize=12)
         for k, i in enumerate(chosen):
             top = 0.45 + 1.0 * k
             put_picture(sheet, self.gallery.scene(i).permute(1, 2, 0).numpy(), 0.1, top, 0.88)
