@@ -8,7 +8,7 @@ logits = method(images)
 
 from importlib import import_module
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # Where each public name lives; imported when it is first used, since torch and open_clip take seconds.
 _PUBLIC = {
