@@ -22,12 +22,7 @@ def backbone():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_methods_of_the_library_keep_it(name, backbone):
-    if name == "random-patch":  # its forward draws a place each time, so two calls differ
-        assert faults(METHODS[name], backbone) == [
-            "`classifier()` on `image_features(images)` gives other logits than the method itself"
-        ]
-    else:
-        assert faults(METHODS[name], backbone) == []
+    assert faults(METHODS[name], backbone) == []
 
 
 class Own(nn.Module):

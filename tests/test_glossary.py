@@ -17,6 +17,7 @@ BOLD = re.compile(r"\*\*([^*]+)\*\*")
 STRESSED = {
     "01_prompts_in_language": {"whole", "halves"},
     "02_clip_zero_shot": {"mean", "normalise"},
+    "06_cocoop": {"Guess before you run the next cell", "each", "one image at a time"},
 }
 
 

@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from panels import buttons, parts, shown
 from tidy import rows
 
@@ -84,9 +85,25 @@ def test_the_surface_and_the_curves_are_those_of_the_runs():
     new = data["length"]["new"]
     assert {m: (found.mean, found.low, found.high) for m, found in new.items()} == {1: (51.5, 50, 53), 4: (50, 50, 50)}
     assert list(data["depth"]["base"]) == [1, 2]
-    depth, length = figure.axes[1:]
+    depth, length = figure.axes
     assert [int(t.get_text()) for t in depth.get_xticklabels()] == [1, 2, 3]  # the missing depth has its place
     assert depth.get_ylim() == length.get_ylim()
+
+
+def test_the_chosen_cell_is_framed_on_top_of_the_surface():
+    runs = {(j, m): Runs((1,), np.array([[60.0 + j, 50.0 - m]])) for j in (1, 2) for m in (1, 4)}
+    pixels = []
+    for place in ((1, 1), (2, 4)):
+        figure, _ = picture(runs, place, "H", (1, 2), (1, 4), "")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels.append(np.array(canvas.buffer_rgba())[:, :340, :3].astype(int))
+    black = [(p.sum(axis=2) < 60) for p in pixels]
+    # What is dark in one picture alone are the sides of its frame that lie inside: the axes are dark in both.
+    only = [here & ~there for here, there in (black, black[::-1])]
+    rows, columns = zip(*(np.argwhere(each).mean(axis=0) for each in only), strict=True)
+    assert rows[0] > rows[1] + 100
+    assert columns[0] < columns[1] - 30
 
 
 def test_a_single_seed_has_no_band():
@@ -94,10 +111,17 @@ def test_a_single_seed_has_no_band():
     assert (found.mean, found.low, found.high) == (pytest.approx(harmonic(60, 50)), None, None)
 
 
+def test_it_says_where_more_than_the_length_differs(table):
+    panel = explore(table, tasks=TASKS)
+    assert "From M = 8 on, contexts start from random vectors" in panel.view.words
+    panel.controls["method"].value = "vision-only"
+    assert "random vectors" not in panel.view.words
+
+
 def test_what_is_missing_is_hatched_and_said(table):
     panel = explore(table, tasks=TASKS)
     panel.set(method="vision-only", depth=3, length=2)
-    assert "J = 3, M = 2: no result yet." in panel.view.words
+    assert "J = 3, M = 2: no result yet. The nearest is at J = 3, M = 8." in panel.view.words
     assert "44 of 60 places have no result and are hatched." in panel.view.words
     panel.set(depth=12, length=8)
     assert "no result yet" not in panel.view.words
@@ -110,6 +134,13 @@ def test_a_run_counts_only_if_all_tasks_have_it(table):
     assert "mean of seeds 1 and 3" in panel.view.words
     panel.controls["task"].value = "how-many"
     assert "mean of seeds 1, 2 and 3" in panel.view.words
+
+
+def test_lengths_that_are_not_asked_for_are_not_counted(table):
+    panel = explore(table, tasks=TASKS, lengths=(2, 4))
+    panel.set(depth=3, measure="new")
+    assert "have no result" not in panel.view.words
+    assert f"The best new here is {60 - 2 + 2:.1f} %" in panel.view.words
 
 
 def test_without_any_rows_it_says_how_they_are_made(monkeypatch):

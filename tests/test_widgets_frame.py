@@ -1,11 +1,14 @@
 """The viewer of prompts in pixels shows what the methods do, trains them, and says what is missing or went wrong."""
 
+import dataclasses
 import re
 
 import panels
 import pytest
 import torch
+from clips import clip
 from colours import NAMES, pictures_and_labels, small_clip, small_task, writes
+from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
 from vlprompt import evaluate, inspect
 from vlprompt.methods import METHODS, FixedPatch, Padding, RandomPatch, ZeroShot, count
@@ -97,6 +100,15 @@ def test_features_that_are_given_are_used(monkeypatch):
     features = evaluate.keep_features(ZeroShot(small_clip(), NAMES), images)
     monkeypatch.setattr("vlprompt.widgets.frame.keep_features", lambda *_: pytest.fail("encoded again"))
     assert f"{without():.1f} %" in viewer(features=features).view.words
+
+
+def test_pictures_of_another_size_are_shown_as_the_network_sees_them():
+    steps = Compose([Resize(24), ToTensor(), Normalize((0.5,) * 3, (0.25,) * 3)])
+    backbone = dataclasses.replace(clip(name="half"), preprocess=steps)
+    shown = view_pixels(backbone, small_task(), rows=stored([]))
+    assert not shown.error
+    assert shown.controls["size"].max == 12
+    assert [image.get_array().shape for image in shown.view.figure.axes[0].images] == [(24, 24, 3)] * 3
 
 
 # ---- trained prompts and stored results ---------------------------------------------------------

@@ -11,7 +11,7 @@ from vlprompt.points import Point, run_point
 from vlprompt.store import Store, as_frame
 from vlprompt.widgets import explore
 from vlprompt.widgets.runner import WORKER, Wish, Worker
-from vlprompt.widgets.training import Training, duration, loss_curve
+from vlprompt.widgets.training import Training, duration, loss_curve, running_mean
 
 LONG = 120  # seconds; nothing takes as long unless it hangs
 
@@ -34,13 +34,13 @@ class Gate:
     """A trainer of three steps: does the first, says so, and goes on when it is let."""
 
     def __init__(self, weights):
-        self.weights, self.begun, self.go, self.ran = weights, threading.Semaphore(0), threading.Event(), []
+        self.weights, self.begun, self.go, self.ran = weights, threading.Semaphore(0), threading.Semaphore(0), []
 
     def __call__(self, point, device=None, watch=None):
         self.ran.append(point)
         watch(1, 3, 2.0)
         self.begun.release()
-        assert self.go.wait(LONG)
+        assert self.go.acquire(timeout=LONG)
         for step in (2, 3):
             watch(step, 3, 1 / step)
         return rows_of(point, self.weights)
@@ -62,7 +62,7 @@ def begin(panel, gate):
 
 def finish(gate=None):
     if gate:
-        gate.go.set()
+        gate.go.release(100)
     assert WORKER.wait(LONG)
 
 
@@ -237,6 +237,20 @@ def test_a_cell_that_is_run_again_shows_the_training_that_goes_on_and_can_stop_i
     assert "Stopped after 0 of 1 run." in shown(panel)
 
 
+def test_a_cell_that_is_run_again_between_two_seeds_has_the_first_and_gets_the_second(weights):
+    gate = Gate(weights)
+    panel = panel_with(gate, seeds=(1, 2))
+    begin(panel, gate)
+    gate.go.release()
+    assert gate.begun.acquire(timeout=LONG)  # the second seed's first step
+    again = panel_with(gate, seeds=(1, 2))
+    assert "Run 2 of 2" in shown(again)
+    assert "seed 1 alone, trained here" in again.view.words
+    finish(gate)
+    assert "mean of seeds 1 and 2, trained here" in again.view.words
+    assert "Done: 2 runs" in shown(again)
+
+
 # The device, and the grid around a point
 
 
@@ -285,9 +299,14 @@ def test_the_time_left_is_what_the_rest_takes_at_the_pace_of_now():
     assert duration(600) == "10 min"
 
 
+def test_the_thick_line_is_the_mean_of_the_last_steps():
+    assert running_mean([3.0, 1.0, *[2.0] * 20])[:3] == [3.0, 2.0, 2.0]
+    assert running_mean([100.0, *[2.0] * 10])[-1] == 2.0
+
+
 def test_the_curve_shows_all_runs_and_no_more_points_than_can_be_seen():
     wish = Wish((Point("maple", "where"),) * 3, None, None, losses=[[2.0, 1.0], [2.0] * 5000, []])
     drawn = loss_curve(wish)
-    assert drawn.count("<polyline") == 2
+    assert drawn.count("<polyline") == 3  # means of both that were begun, and the steps of the last
     assert max(len(line.split("'")[0].split()) for line in drawn.split("points='")[1:]) <= 300
     assert loss_curve(Wish((), None, None)) == ""

@@ -94,7 +94,7 @@ def test_a_bad_template_is_said_and_the_last_good_picture_stays(bad):
     assert "“a {}”" in shown.view.words
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_whatever_is_typed_is_shown_or_refused_in_words(typing, before, after):
     for template in (f"{before}{{}}{after}", before):

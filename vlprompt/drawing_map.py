@@ -64,7 +64,8 @@ def draw_panel(axes: Axes, method: nn.Module) -> dict[str, object]:
         arrow(axes, (22.5, 21.8), (27.5, 10.6), bend=0.2, size=5, colour=COLOURS["learned"])
     box(axes, 16.5, 43, 11, 4, "white", "#333333")
     label(axes, 22, 45, "logits", size=7)
-    arrow(axes, (10, level(LAYERS)), (17.5, 42.8), bend=-0.15, size=5)
+    target, bend = ((29, 29.4), -0.3) if head else ((17.5, 42.8), -0.15)  # a head reads the image's features
+    arrow(axes, (10, level(LAYERS)), target, bend=bend, size=5)
     arrow(axes, (34, 29.2 if head else level(LAYERS)), (26.5, 42.8), bend=0.15, size=5)
     return {
         "vision layers": vision,

@@ -78,7 +78,7 @@ ENTRIES = (
     ),
     Entry(
         "VPT-shallow", METHODS["vpt-shallow"], "M tokens", "among the patches, before the first layer",
-        "–", "M·d_v", "03", "vpt.py", values={"M": 8},
+        "–", "M·d_v", "03", "vpt.py", values={"J": 1, "M": 8},
     ),
     Entry(
         "VPT-deep", METHODS["vpt-deep"], "M tokens for each of J layers", "among the patches, replaced in each layer",
@@ -98,16 +98,16 @@ ENTRIES = (
     ),
     Entry(
         "CoOp", METHODS["coop"], "M context vectors", SENTENCE, "one context for all classes", "M·d_t", "05",
-        "coop.py", values={"M": 4},
+        "coop.py", values={"J": 1, "M": 4},
     ),
     Entry(
         "CoOp, class-specific", methods.CoOp, "M context vectors for each class", SENTENCE, "not at all", "C·M·d_t",
-        "05", "coop.py", options={"class_specific": True, "init": "a photo of a"}, values={"M": 4},
+        "05", "coop.py", options={"class_specific": True, "init": "a photo of a"}, values={"J": 1, "M": 4},
     ),
     Entry(
         "CoCoOp", METHODS["cocoop"], "M context vectors and Meta-Net", SENTENCE,
         "one shift for all vectors, made from the image's features", "M·d_t + (E + 1)·h + (h + 1)·d_t", "06",
-        "cocoop.py", values={"M": 4},
+        "cocoop.py", values={"J": 1, "M": 4},
     ),
     Entry(
         "language-only", METHODS["language-only"], "M context vectors for each of J layers",
@@ -169,7 +169,7 @@ def tables(tiny: Backbone, large: Backbone) -> dict[str, list[str]]:
         what.append(f"| {e.name} | {e.learned} | {e.enters} | {e.tied} | {lesson_link(e.lesson)} | {file} |")
         method = e.make(tiny, NAMES, **e.options)
         each = " a class" if "C" in e.formula else ""
-        place = ", ".join(str(v) for v in e.values.values()) if "J" in e.values else f"–, {e.values.get('M', '–')}"
+        place = ", ".join(map(str, e.values.values())) or "–"
         cells = [
             e.name, f"`{e.formula}`", f"{numbers(e, large):,}{each}", f"{numbers(e, tiny):,}{each}", place,
             yes(method.keeps_image_features), yes(takes_new_names(method)), f"{step_flops(e, tiny) / 1e9:.2f}",

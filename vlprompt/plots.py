@@ -129,9 +129,14 @@ def plot_curves(
     return drawn, {name: dict(curve) for name, curve in curves.items()}
 
 
-def draw_curves(axes: Axes, curves: Mapping[str, Mapping[int, Interval]], doubling: bool = False) -> None:
-    """The curves of `plot_curves` with their bands, on axes of one's own; a tick at each place."""
-    places = sorted({x for curve in curves.values() for x in curve})
+def draw_curves(
+    axes: Axes,
+    curves: Mapping[str, Mapping[int, Interval]],
+    doubling: bool = False,
+    places: Sequence[int] | None = None,
+) -> None:
+    """The curves of `plot_curves` with their bands, on axes of one's own; a tick at each of `places`, or of theirs."""
+    places = sorted({x for curve in curves.values() for x in curve}) if places is None else places
     for name, curve in curves.items():
         at, values = list(curve), list(curve.values())
         axes.plot(at, [v.mean for v in values], label=name, **style(name))

@@ -1,4 +1,4 @@
-"""A browser, a JupyterLab on loopback with a folder of its own, and pages that note what goes wrong on them."""
+"""A browser, a JupyterLab on loopback with a folder of its own, of the tests."""
 
 import os
 import shutil
@@ -7,8 +7,6 @@ from pathlib import Path
 
 import labs
 import pytest
-from hands import PATIENCE
-from pages import Watched
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # The browser must not speak to its makers, and here there is no screen.
@@ -50,15 +48,3 @@ def lab(jupyter_home):
     """A running JupyterLab."""
     with labs.serve(jupyter_home) as server:
         yield server
-
-
-@pytest.fixture
-def tab(chromium, request):
-    """A fresh tab of 1280 x 900 pixels; what its console says is looked at when the test is over."""
-    size = getattr(request, "param", {"width": 1280, "height": 900})
-    context = chromium.new_context(viewport=size, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    watched = Watched(context.new_page())
-    yield watched.page
-    context.close()
-    assert watched.troubles == []

@@ -1,13 +1,15 @@
 """What a student does on a page: opens notebooks, runs cells, drags, types, presses; waits for what is to be seen."""
 
-import os
 import re
 
 from labs import Server
+from pages import PATIENCE
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 1000 * int(os.environ.get("VLPROMPT_PATIENCE", 120))  # milliseconds; a busy machine may need more
 expect.set_options(timeout=PATIENCE)
+
+
+IDLE = "() => window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel?.status === 'idle'"
 
 
 class Notebook:
@@ -20,18 +22,28 @@ class Notebook:
         expect(self.cells.first).to_be_visible()
         self.idle()
 
-    def command(self, name: str, **options: object) -> None:
-        """A command of JupyterLab's menus."""
-        self.page.evaluate("([name, options]) => window.jupyterapp.commands.execute(name, options)", [name, options])
+    def begin(self, command: str, **options: object) -> None:
+        """Give one of JupyterLab's commands, as its menus do."""
+        self.page.evaluate(
+            """([command, options]) => {
+                window.ended = false;
+                window.jupyterapp.commands.execute(command, options).then(() => { window.ended = true; });
+            }""",
+            [command, options],
+        )
+
+    def ended(self) -> None:
+        """Wait until the command that was begun has done its work."""
+        self.page.wait_for_function("() => window.ended")
 
     def idle(self) -> None:
         """Wait until the kernel is there and has nothing to do."""
-        expect(self.page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+        self.page.wait_for_function(IDLE)
 
     def run(self) -> "Notebook":
         """Run all cells."""
-        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        expect(self.cells.last.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
+        self.begin("notebook:run-all-cells")
+        self.ended()
         self.idle()
         return self
 
@@ -45,13 +57,15 @@ class Notebook:
         expect(prompt).to_have_text(re.compile(r"\[\d+\]"))
 
     def restart(self) -> None:
-        """Restart the kernel from the menu's command, and say yes."""
-        self.page.evaluate("() => void window.jupyterapp.commands.execute('notebook:restart-kernel')")
-        self.page.get_by_role("button", name="Restart").click()
+        """Restart the kernel, and say yes to the question."""
+        self.begin("notebook:restart-kernel")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.ended()
         self.idle()
 
-    def panel(self, number: int = 0) -> "OnPage":
-        return OnPage(self.page.locator(".vlprompt-panel").nth(number))
+    def panel(self, cell: int) -> "OnPage":
+        """The panel below a code cell, counted from 0."""
+        return OnPage(self.cells.nth(cell).locator(".vlprompt-panel"))
 
 
 class OnPage:
@@ -62,6 +76,7 @@ class OnPage:
         self.page = where.page
         self.picture = where.locator("figure img")
         expect(self.picture).to_be_visible()
+        where.scroll_into_view_if_needed()
 
     @property
     def words(self) -> str:

@@ -17,12 +17,15 @@ from urllib.request import Request, urlopen
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from vlprompt.paths import cache_folder
+
 START = 240  # seconds that a server may take until it answers
 KERNEL = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},  # no network
     "docmanager-extension/plugin": {"autosave": False},  # a notebook of the tests stays as it was written
 }
+OTHERS = {"@jupyter/nbgrader": True}  # a teacher's; students do not have it
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Server:
             urlopen(Request(address, method="DELETE"), timeout=START).close()
 
 
+def write_json(file: Path, values: dict) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(values), encoding="utf-8")
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens at now."""
     with socket.socket() as probe:
@@ -64,16 +72,26 @@ def environment(home: Path) -> dict[str, str]:
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     }
     settings = {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    return {**os.environ, **own, **settings, "JUPYTER_NO_CONFIG": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **own, **settings, "VLPROMPT_CACHE": str(cache(home)), "CUDA_VISIBLE_DEVICES": ""}
+
+
+def cache(home: Path) -> Path:
+    """A cache with the drawings of this machine, and with nothing that was trained in a panel before."""
+    folder = home / "cache"
+    if not folder.exists():
+        folder.mkdir()
+        for each in cache_folder().iterdir():
+            if each.name != "explorer":
+                (folder / each.name).symlink_to(each.resolve())
+    return folder
 
 
 @contextmanager
 def serve(home: Path) -> Iterator[Server]:
     """A JupyterLab at a free port of loopback, and its end with all its kernels."""
     for name, values in SETTINGS.items():
-        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(values), encoding="utf-8")
+        write_json(home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings", values)
+    write_json(home / "jupyter_config_dir" / "labconfig" / "page_config.json", {"disabledExtensions": OTHERS})
     folder = home / "work"
     folder.mkdir()
     port, token = free_port(), secrets.token_hex(16)

@@ -85,9 +85,8 @@ def names(panel: Locator) -> list[tuple[str, str]]:
 def reached_by_tab(panel: Locator) -> int:
     """How many of the panel's controls Tab reaches, one after the other, from before the first."""
     panel.evaluate("""panel => { panel.tabIndex = -1; panel.focus({preventScroll: true}); }""")
-    reached = 0
-    while True:
+    for reached in range(200):
         panel.page.keyboard.press("Tab")
         if not panel.evaluate("panel => panel.contains(document.activeElement) && document.activeElement !== panel"):
             return reached
-        reached += 1
+    raise AssertionError("Tab never leaves the panel")

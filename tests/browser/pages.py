@@ -1,6 +1,11 @@
 """A page of the browser that notes its troubles: messages of the console, errors of scripts, and look-ups outside."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+PATIENCE = 1000 * int(os.environ.get("VLPROMPT_PATIENCE", 120))  # milliseconds; a busy machine may need more
 
 # A page is being left while it still asks for something.
 LEFT = "net::ERR_ABORTED"
@@ -29,3 +34,14 @@ class Watched:
     def _failed(self, request) -> None:
         if LEFT not in (request.failure or ""):
             self.troubles.append(f"failed: {request.url}: {request.failure}")
+
+
+@contextmanager
+def watch(browser, height: int = 900) -> Iterator[Watched]:
+    """A fresh tab, 1280 pixels wide, with nothing of the others' cookies."""
+    context = browser.new_context(viewport={"width": 1280, "height": height}, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
+    try:
+        yield Watched(context.new_page())
+    finally:
+        context.close()

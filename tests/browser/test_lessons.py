@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hands import Notebook
+from hands import Notebook, OnPage
+from pages import watch
 from playwright.sync_api import expect
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-SLIDERS = {  # one of each lesson's panel, and what the picture says when it is at its least
+SLIDERS = {  # one of each lesson's first panel
     "02_clip_zero_shot": "Which of each class",
     "04_prompts_in_pixels": "Width or side",
     "08_depth_and_length": "Depth J",
@@ -16,20 +17,21 @@ SLIDERS = {  # one of each lesson's panel, and what the picture says when it is 
 
 
 @pytest.fixture
-def lesson(tab, lab, request):
-    """A copy of a lesson, all of it run."""
+def lesson(chromium, lab, request):
+    """A copy of a lesson, all of it run; what the console says is looked at in the end."""
     name = f"{request.param}.ipynb"
     shutil.copy(NOTEBOOKS / name, lab.folder / name)
-    yield Notebook(tab, lab, name).run()
+    with watch(chromium) as watched:
+        yield Notebook(watched.page, lab, name).run()
     lab.end_kernels()
+    assert watched.troubles == []
 
 
 @pytest.mark.parametrize(("lesson", "slider"), SLIDERS.items(), indirect=["lesson"], ids=SLIDERS)
 def test_a_lesson_runs_and_its_panel_answers(lesson, slider):
-    expect(lesson.page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")).to_have_count(
-        0
-    )
-    panel = lesson.panel()
+    page = lesson.page
+    expect(page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")).to_have_count(0)
+    panel = OnPage(page.locator(".vlprompt-panel").first)
     before = panel.source
     panel.drag(slider, 1.0)
     panel.changed(before)

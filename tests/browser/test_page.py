@@ -13,21 +13,22 @@ from pathlib import Path
 
 import looks
 import pytest
-from hands import PATIENCE, OnPage
+from hands import OnPage
 from labs import environment
-from pages import Watched
+from pages import watch
 from PIL import Image
 from playwright.sync_api import expect
 
 WIDTHS = {"wide": 1280, "narrow": 800, "zoomed": 640}  # 1280 at 200 % leave 640
 THEMES = "light", "dark"
-PANELS = {
-    "Depth and length": "depth-and-length",
-    "Where the prompts go": "where-prompts-go",
-    "Templates": "templates",
-    "Prompts in pixels": "pixels",
-    "Methods": "methods",
+PANELS = {  # the button, the panel's title, and the name of its pictures
+    "Depth and length": ("Depth and length of prompts", "depth-and-length"),
+    "Where the prompts go": ("Where the prompts go", "where-prompts-go"),
+    "Templates": ("Prompt workbench", "templates"),
+    "Prompts in pixels": ("Prompts in pixels", "pixels"),
+    "Methods": ("Comparison of methods", "methods"),
 }
+HIGH = 1400  # of the page, so that a whole panel is seen
 
 
 @pytest.fixture(scope="module")
@@ -44,38 +45,37 @@ def address(jupyter_home):
 @pytest.fixture(scope="module", params=THEMES)
 def shown(chromium, address, request):
     """The page in a theme, one for all tests of it."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    watched = Watched(context.new_page())
-    watched.page.goto(f"{address}?theme={request.param}")
-    expect(watched.page.locator(".vlprompt-panel")).to_be_visible()
-    watched.theme = request.param
-    yield watched
-    context.close()
+    with watch(chromium, HIGH) as watched:
+        watched.page.goto(f"{address}?theme={request.param}")
+        expect(watched.page.locator(".vlprompt-panel")).to_be_visible()
+        yield watched, request.param
 
 
 @pytest.fixture
-def watched(shown):
+def page(shown):
     """The page, wide again; what its console says is looked at when the test is over."""
-    shown.page.set_viewport_size({"width": 1280, "height": 900})
-    yield shown
-    assert shown.troubles == []
+    page = shown[0].page
+    shown[0].troubles.clear()
+    page.set_viewport_size({"width": 1280, "height": HIGH})
+    yield page
+    assert shown[0].troubles == []
 
 
 def choose(page, name: str) -> OnPage:
     """Press a panel's button, and wait until it is there; some are made now."""
     page.get_by_role("button", name=name, exact=True).click()
-    return OnPage(page.locator(".vlprompt-panel"))
+    title = page.get_by_role("heading", name=PANELS[name][0], exact=True)
+    return OnPage(page.locator(".vlprompt-panel", has=title))
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_a_panel_is_readable_at_every_width_and_its_controls_have_names(watched, name, tmp_path):
-    panel = choose(watched.page, name)
+def test_a_panel_is_readable_at_every_width_and_its_controls_have_names(page, shown, name, tmp_path):
+    panel = choose(page, name)
     for width, pixels in WIDTHS.items():
-        watched.page.set_viewport_size({"width": pixels, "height": 900})
+        page.set_viewport_size({"width": pixels, "height": HIGH})
         assert looks.sticks_out(panel.where) == []
         assert looks.cut_off(panel.where) == []
-        keep(panel, tmp_path, f"{PANELS[name]}-{width}-{watched.theme}.png", pixels)
+        keep(panel, tmp_path, f"{PANELS[name][1]}-{width}-{shown[1]}.png", pixels)
     assert looks.faint(panel.where) == []
     found = looks.names(panel.where)
     assert len(found) >= 3
@@ -96,11 +96,11 @@ def keep(panel: OnPage, folder: Path, name: str, width: int) -> None:
     assert len(picture.getcolors(1 << 24)) > 20  # something is drawn
 
 
-def test_the_towers_follow_the_explorers_controls(watched):
-    explorer = choose(watched.page, "Depth and length")
+def test_the_towers_follow_the_explorers_controls(page):
+    explorer = choose(page, "Depth and length")
     explorer.slider("Depth J").press("Home")
     explorer.says("J = 1,")
-    towers = choose(watched.page, "Where the prompts go")
+    towers = choose(page, "Where the prompts go")
     towers.says("in layer 1, at the front of every sentence")
     before = towers.source
     towers.slider("Depth J").press("End")
@@ -113,8 +113,8 @@ def test_the_towers_follow_the_explorers_controls(watched):
     towers.says("by a linear map")
 
 
-def test_a_typed_template_changes_the_answers_and_a_bad_one_is_said(watched):
-    panel = choose(watched.page, "Templates")
+def test_a_typed_template_changes_the_answers_and_a_bad_one_is_said(page):
+    panel = choose(page, "Templates")
     field, before = panel.where.get_by_role("textbox", name="Template"), panel.source
     field.fill("a blurry sketch of {}")
     field.press("Enter")
@@ -125,8 +125,8 @@ def test_a_typed_template_changes_the_answers_and_a_bad_one_is_said(watched):
     expect(panel.where.get_by_role("alert")).to_contain_text("The picture still shows “a blurry sketch of {}”")
 
 
-def test_the_frames_width_changes_the_picture(watched):
-    panel = choose(watched.page, "Prompts in pixels")
+def test_the_frames_width_changes_the_picture(page):
+    panel = choose(page, "Prompts in pixels")
     panel.slider("Width or side").press("Home")
     panel.says("Padding, 1 pixels,")
     before = panel.source
@@ -136,8 +136,8 @@ def test_the_frames_width_changes_the_picture(watched):
     panel.says("Fixed patch,")
 
 
-def test_the_next_picture_on_which_methods_disagree(watched):
-    panel = choose(watched.page, "Methods")
+def test_the_next_picture_on_which_methods_disagree(page):
+    panel = choose(page, "Methods")
     before = panel.source
     panel.press("Next picture that they disagree on")
     panel.changed(before)

@@ -67,16 +67,18 @@ def what_it_answers(make: Callable[..., nn.Module], backbone: Backbone) -> Itera
         yield f"its classnames are {list(method.classnames)}, but it was made for {NAMES}"
     if not isinstance(method.prompts(), Prompts):
         yield f"`prompts()` returns a {type(method.prompts()).__name__}; Prompts() is the one that adds nothing"
-    logits, features = method(images), method.image_features(images)
+    method = make(backbone, list(NAMES))  # anew: one that draws has drawn
+    features = method.image_features(images)
     if features.shape != (3, backbone.embed_dim):
         yield f"`image_features` gives the shape {tuple(features.shape)} for 3 images, not (3, {backbone.embed_dim})"
         return
+    logits = make(backbone, list(NAMES))(images)
     if logits.shape != (3, len(NAMES)):
         yield f"the logits have the shape {tuple(logits.shape)} for 3 images and {len(NAMES)} classes"
         return
     if not logits.isfinite().all():
         yield "some logits are not finite"
-    if not torch.allclose(method.classifier()(features), logits, atol=1e-4):
+    elif not torch.allclose(method.classifier()(features), logits, atol=1e-4):
         yield "`classifier()` on `image_features(images)` gives other logits than the method itself"
 
 
@@ -135,4 +137,4 @@ def what_other_names_do(make: Callable[..., nn.Module], backbone: Backbone) -> I
             yield f"`with_classes` shares {name} with the method that it comes from: copy it"
 
 
-LOOKS = (what_is_learned, what_it_answers, what_gets_gradients, what_is_drawn, what_other_names_do)
+LOOKS = (what_is_learned, what_is_drawn, what_it_answers, what_gets_gradients, what_other_names_do)

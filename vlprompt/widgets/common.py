@@ -1,10 +1,12 @@
 """What every panel is: a picture that follows its controls, and a still of it for a page without a kernel."""
 
+import gc
 import html
 import io
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +16,18 @@ from matplotlib.figure import Figure
 from vlprompt.widgets.voice import Voice
 
 ONE_AT_A_TIME = threading.RLock()  # matplotlib draws on one thread at a time, and a training has a thread of its own
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Put off the collection of garbage: with torch in memory a full one takes half a second, and drawing calls it."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class View:
     def png(self) -> bytes:
         """The figure as a picture."""
         buffer = io.BytesIO()
-        self.figure.savefig(buffer, format="png")
+        self.figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 3})
         return buffer.getvalue()
 
     @property
@@ -66,16 +80,19 @@ class Panel:
         self.box.add_class("vlprompt-panel")
         for control in self.controls.values():
             control.observe(self.update, "value")
+            if isinstance(control, widgets.SelectionSlider):
+                control.add_class("vlprompt-list")  # for voice.js
         self.update()
 
     def update(self, _change: object = None) -> None:
         """Draw anew what the controls say now."""
-        with ONE_AT_A_TIME:
+        with ONE_AT_A_TIME, no_collection():
             try:
                 self.view = self.draw(**{name: control.value for name, control in self.controls.items()})
                 self.error, shown = "", self.view.html
             except Exception as error:  # whatever it is, the reader of the panel must see it
-                self.view, self.error = None, f"{type(error).__name__}: {error}"
+                slip = isinstance(error, ValueError)  # a user's: its sentence says all
+                self.view, self.error = None, str(error) if slip else f"{type(error).__name__}: {error}"
                 shown = f"<p role='alert'><b>This cannot be shown.</b> {html.escape(self.error)}</p>"
             self.picture.value = shown
             self.voice.words = self.view.words if self.view else self.error

@@ -43,10 +43,6 @@ class Comparison:
         self.seen = looked_at(self.backbone, methods)
         self.kept: dict[int, dict[str, Tensor]] = {}  # the attention on the pictures that were looked at
 
-    def right(self) -> Tensor:
-        """Which method names which picture right: (methods, N)."""
-        return self.answers == self.gallery.labels
-
     def attention(self, place: int) -> dict[str, Tensor]:
         """Each method's attention of the class token on one picture, mean over heads: (L, 1 + N + M)."""
         if place not in self.kept:
@@ -58,6 +54,7 @@ class Comparison:
         return self.kept[place]
 
     def draw(self, name: str, number: int, layer: int) -> View:
+        """The view of a class's n-th picture and the attention in a layer."""
         place = self.gallery.place(name, number)
         shown = self.classes(place)
         below = table(
@@ -246,7 +243,7 @@ def compare_methods(methods: Mapping[str, nn.Module], task: Task | FileTask) -> 
         ),
     }  # fmt: skip
     button = widgets.Button(
-        description="Next picture that they disagree on", layout={"width": "auto"},
+        description="Next picture that they disagree on", layout={"width": "max-content"},
         tooltip="Show the next test picture that some methods name right and others wrong",
     )  # fmt: skip
     panel = Panel("Comparison of methods", controls, state.draw, extra=[button])

@@ -63,16 +63,12 @@ def step_flops(point: Point, backbone: Backbone, classnames: tuple[str, ...]) ->
     """
     method = made(point, backbone, classnames)
     prompts = method.prompts()
-    text = flops.text_needed(
-        backbone, method.sentences, depth=max(len(prompts.text), 1), backward=bool(prompts.text)
-    )  # fmt: skip
+    contexts, tokens = prompts.text, prompts.vision
+    text = flops.text_needed(backbone, method.sentences, depth=max(len(contexts), 1), backward=bool(contexts))
     if method.keeps_image_features:
         return text, 0.0
-    tokens = len(prompts.vision[0])
-    image = flops.image_needed(
-        backbone, point.plan.batch_size, depth=len(prompts.vision), length=tokens, backward=True
-    )  # fmt: skip
-    return text, image
+    deep = {"depth": len(tokens), "length": len(tokens[0])}
+    return text, flops.image_needed(backbone, point.plan.batch_size, **deep, backward=True)
 
 
 def cost_table(parts: Sequence[Term], step: str) -> str:

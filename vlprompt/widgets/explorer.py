@@ -57,9 +57,10 @@ def explore(
     training = Training(
         lambda: explorer.points(**values(choose)), work, known.keep, lambda: panel.update(),
         around=(lambda: explorer.around(**values(choose))) if clip.device.type == "cuda" else None,
-        device=on_device(clip), mine=explorer.has,
+        device=on_device(clip),
     )  # fmt: skip
     panel = Panel("Depth and length of prompts", choose, explorer.draw, extra=[training.box])
+    training.resume(explorer.has)
     return panel
 
 
@@ -109,6 +110,7 @@ class Explorer:
         return point.task in self.tasks and replace(like, depth=None, length=None) == self.known.like
 
     def among(self, task: str) -> tuple[str, ...]:
+        """The tasks that a choice stands for."""
         return self.tasks if task == EVERY else (task,)
 
     def draw(self, method: str, task: str, depth: int, length: int, seeds: tuple[int, ...], measure: str) -> View:
@@ -116,14 +118,32 @@ class Explorer:
         self.known.refresh()
         place = depth, length
         runs = self.known.runs(method, self.among(task), seeds)
+        runs = {(j, m): found for (j, m), found in runs.items() if j in self.depths and m in self.lengths}
         where = f"{self.tasks_in_words(task)}, {controls.BRANCHES[method]}"
         figure, _ = picture(runs, place, measure, self.depths, self.lengths, headline(runs, measure, where))
         band = "Bands go from the lowest to the highest seed." if len(seeds) > 1 and runs else ""
-        told = [here(runs.get(place), place, where), best(runs, measure), band, self.missing(runs)]
+        told = [here(runs.get(place), place, where), self.nearest(runs, place), best(runs, measure), band]
+        told += [self.random_from(method), self.missing(runs)]
         return View(figure, " ".join(filter(None, told)), self.costs(method, task, place))
 
     def tasks_in_words(self, task: str) -> str:
         return f"mean of {len(self.tasks)} tasks" if task == EVERY else task
+
+    def nearest(self, runs: dict[Place, Runs], place: Place) -> str:
+        """Where to look instead, if a place has no result and others have."""
+        if place in runs or not runs:
+            return ""
+        row, column = self.depths.index(place[0]), self.lengths.index(place[1])
+        j, m = min(runs, key=lambda at: abs(self.depths.index(at[0]) - row) + abs(self.lengths.index(at[1]) - column))
+        return f"The nearest is at J = {j}, M = {m}."
+
+    def random_from(self, method: str) -> str:
+        """From which length on something else than the length differs too."""
+        options = {m: replace(self.known.like, method=method, length=m).method_options for m in self.lengths}
+        random = [m for m, chosen in options.items() if chosen.get("init", "words") is None]
+        if not random:
+            return ""
+        return f"From M = {min(random)} on, contexts start from random vectors, no longer from words."
 
     def missing(self, runs: dict[Place, Runs]) -> str:
         """What the surface lacks, and how it is made; what else one should know of its rows."""

@@ -42,6 +42,7 @@ class Frames:
         self.without = accuracy(self.zero_shot, features, gallery.labels)  # a prompt, in per cent
 
     def draw(self, kind: str, size: int, name: str, number: int) -> View:
+        """The view of a kind and size of prompt on a class's n-th picture."""
         place, i = (kind, size), self.gallery.place(name, number)
         method = self.patches.prompt(place)
         pixels = pixels_of(method, i)
@@ -60,6 +61,7 @@ class Frames:
         return self.gallery.classnames[int(answer)], 100 * float(sure)
 
     def about(self, place: Place) -> str:
+        """What kind of prompt it is, and whether it is trained."""
         kind, size = place
         how = "trained" if place in self.patches.trained else "not trained: its numbers are noise"
         numbers = count(self.patches.prompt(place))

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import ipywidgets as widgets
 from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
 
 from vlprompt.backbone import Backbone
 from vlprompt.evaluate import Images
@@ -15,7 +16,7 @@ from vlprompt.tasks import FileTask, Task
 
 RIGHT, WRONG = "✔", "✘"  # right and wrong by a mark, never by a colour alone
 WHOLE = {"description_width": "initial"}  # a label is never cut off
-WIDE = {"width": "min(22em, 100%)", "margin": "2px 12px 2px 2px"}  # the layout of a slider, on a narrow page too
+WIDE = {"width": "min(26em, 100%)", "margin": "2px 12px 2px 2px"}  # the layout of a slider, on a narrow page too
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +61,14 @@ class Gallery:
         return one.to(self.backbone.device)
 
     def scene(self, place: int) -> Tensor:
-        """One picture as it is shown, (3, H, W) uint8: a file is cut and resized as the image tower sees it."""
-        if isinstance(self.scenes, Tensor):
-            return self.scenes[place].cpu()
+        """One picture as it is shown, (3, H, W) uint8: cut and resized as the image tower sees it."""
+        scene, size = self.scenes[place], self.backbone.image_size
+        if isinstance(scene, Tensor):
+            if tuple(scene.shape[1:]) == (size, size):
+                return scene.cpu()
+            scene = to_pil_image(scene)
         on_picture, _ = halves(self.backbone.preprocess)
-        return on_picture(self.scenes[place])
+        return on_picture(scene)
 
     def choose_class(self) -> widgets.Dropdown:
         return widgets.Dropdown(
@@ -75,8 +79,7 @@ class Gallery:
     def choose_number(self, description: str = "Number") -> widgets.IntSlider:
         return widgets.IntSlider(
             value=1, min=1, max=self.most, description=description, continuous_update=False, style=WHOLE,
-            tooltip="Which of the test pictures of this class",
-            layout=WIDE,
+            tooltip="Which of the test pictures of this class", layout=WIDE,
         )  # fmt: skip
 
 

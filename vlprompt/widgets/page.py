@@ -7,12 +7,11 @@ from functools import cache, partial
 import ipywidgets as widgets
 
 from vlprompt.backbone import load
-from vlprompt.experiments.common import ABLATION_TASKS
 from vlprompt.tasks import load as load_task
 from vlprompt.widgets import compare_methods, explore, train_few, try_templates, view_pixels, where_prompts_go
 from vlprompt.widgets.common import Panel
 
-TASK = ABLATION_TASKS[0]  # of the panels on pictures; the explorer has a control for it
+TASK = "plants"  # of the panels on pictures; the explorer has a control for it
 
 
 def page() -> widgets.VBox:

@@ -64,7 +64,10 @@ def make_server(folder: Path, port: int):
     nbformat.write(notebook, folder / "panels.ipynb")
     settings = Config()
     settings.Voila.update(ip=HOST, port=port, port_retries=0, open_browser=False, connection_dir_root=str(folder))
-    settings.Voila.tornado_settings = {"allow_remote_access": False, "ws_ping_timeout": 30_000}  # its own is refused
+    settings.Voila.tornado_settings = {
+        "allow_remote_access": False,
+        "ws_ping_interval": 0,
+    }  # nothing can be lost on loopback
     settings.Voila.log_level = "ERROR"
     settings.VoilaConfiguration.update(
         allow_template_override="NO", file_allowlist=[], extension_allowlist=list(EXTENSIONS)

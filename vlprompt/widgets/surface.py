@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy import ndarray
 
-from vlprompt.plots import COLOURS, draw_curves, draw_surface, frame, style
+from vlprompt.plots import COLOURS, draw_curves, draw_surface, style
 from vlprompt.statistics import Interval
 from vlprompt.widgets.known import MEASURES, Place, Runs
 
@@ -39,7 +40,7 @@ def picture(
     here = tuple(at for at, found in runs.items() if found.here)
     drawn = Figure(figsize=(WIDE, HIGH), dpi=DPI)
     drawn.text(0.02, 0.955, title, fontsize=11)
-    drawn.figimage(surface_pixels(tuple(surface.items()), here, measure, tuple(depths), tuple(lengths)))
+    drawn.figimage(surface_pixels(tuple(surface.items()), here, measure, tuple(depths), tuple(lengths)), zorder=-1)
     mark_cell(drawn, place, depths, lengths)
     curves = [curves_through(runs, place, part) for part in (0, 1)]
     upper = draw_line(drawn, 0.585, curves[0], depths, "prompted layers, J", f"at M = {place[1]}")
@@ -85,13 +86,11 @@ def surface_pixels(
 
 def mark_cell(drawn: Figure, place: Place, depths: Sequence[int], lengths: Sequence[int]) -> None:
     """A double frame around the chosen cell, light and dark so that it is seen on any."""
-    share = LEFT / WIDE
-    axes = drawn.add_axes((BOX[0] * share, BOX[1], BOX[2] * share, BOX[3]))
-    axes.set(xlim=(-0.5, len(lengths) - 0.5), ylim=(-0.5, len(depths) - 0.5))
-    axes.axis("off")
     row, column = depths.index(place[0]), lengths.index(place[1])
-    axes.add_patch(frame(row, column, "white", linewidth=5, clip_on=False))
-    axes.add_patch(frame(row, column, "black", linewidth=2, clip_on=False))
+    wide, high = BOX[2] * LEFT / WIDE / len(lengths), BOX[3] / len(depths)
+    corner = BOX[0] * LEFT / WIDE + column * wide, BOX[1] + row * high
+    for colour, width in (("white", 5), ("black", 2)):
+        drawn.add_artist(Rectangle(corner, wide, high, fill=False, edgecolor=colour, linewidth=width))
 
 
 def draw_line(
@@ -100,11 +99,9 @@ def draw_line(
     """The curves along one axis, with a tick at each place, missing or not; in per cent as the axes `same`."""
     axes = drawn.add_axes((0.55, bottom, 0.435, 0.28), sharey=same)
     axes.spines[["top", "right"]].set_visible(False)
-    draw_curves(axes, curves, doubling=same is not None)
-    axes.set_xticks(places, [str(x) for x in places], fontsize=8.5)
-    axes.minorticks_off()
+    draw_curves(axes, curves, doubling=same is not None, places=places)
     axes.set_xlim(places[0] / 1.1, places[-1] * 1.1) if same else axes.set_xlim(places[0] - 0.4, places[-1] + 0.4)
-    axes.tick_params(axis="y", labelsize=8.5)
+    axes.tick_params(labelsize=8.5)
     axes.set_xlabel(along, fontsize=9)
     axes.set_ylabel("accuracy (%)", fontsize=9)
     axes.xaxis.set_label_coords(0.5, -0.19)

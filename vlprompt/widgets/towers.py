@@ -12,13 +12,15 @@ TASK = ABLATION_TASKS[0]  # whose class names stand in the sentences; what is dr
 SHARED = ("method", "depth", "length")
 
 
-def where_prompts_go(beside: Panel | None = None, *, backbone: str = "tiny", device: str | None = None) -> Panel:
+def where_prompts_go(
+    beside: Panel | None = None, *, backbone: str = "tiny", pretrained: str | None = None, device: str | None = None
+) -> Panel:
     """A panel that draws which layers get which tokens, what is learned, what couples them, and counts it.
 
     With `beside`, such as the explorer of depth and length, it has that panel's controls, so that both show the same.
     ValueError for an unknown backbone. Khattak et al. 2023, "MaPLe", figure 2 and section 3.2.
     """
-    clip = open_backbone(backbone, None, device)
+    clip = open_backbone(backbone, pretrained, device)
     if beside is not None:
         choose = {name: beside.controls[name] for name in SHARED}
     else:

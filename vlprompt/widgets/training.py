@@ -4,6 +4,7 @@ import html
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import fmean
 
 import ipywidgets as widgets
 
@@ -13,6 +14,7 @@ from vlprompt.widgets.runner import WORKER, Rows, Wish, Worker
 
 Points = Callable[[], list[Point]]
 WIDE, HIGH = 480, 130  # of the loss curve, in pixels
+SMOOTH = 10  # steps
 
 
 class Training:
@@ -20,9 +22,8 @@ class Training:
 
     `points()` says what the panel shows now, `around()` what lies around it and is missing; it is None where that
     would take too long, and `device` says why. `run(point, watch)` gives rows, `keep(point, rows)` takes them, and
-    `landed()` is called when results have come. `mine(point)` says whether a training that a panel before this one
-    began, before its cell was run again, is to be shown here. `name(point)` and `kept` are words of the report: what a
-    point is, and what became of the results.
+    `landed()` is called when results have come. `name(point)` and `kept` are words of the report: what a point is, and
+    what became of the results.
     """
 
     def __init__(
@@ -34,7 +35,6 @@ class Training:
         *,
         device: str,
         around: Points | None = None,
-        mine: Callable[[Point], bool] = lambda _: False,
         name: Callable[[Point], str] | None = None,
         kept: str = "kept on this machine for the next time",
         worker: Worker = WORKER,
@@ -61,9 +61,6 @@ class Training:
         )
         row.layout = widgets.Layout(flex_flow="row wrap", align_items="center")
         self.box = widgets.VBox([row, self.status, self.curve])
-        going_on = worker.latest
-        if going_on is not None and all(map(mine, going_on.points)):
-            self.follow(going_on)
 
     def ask(self, points: Sequence[Point], nothing: str = "") -> None:
         """Begin the training of some points, unless it is just these that are being trained."""
@@ -86,6 +83,12 @@ class Training:
             self.wish, self.seen = wish, 0
         wish.listeners.append(partial(self.show, wish))
         self.show(wish)
+
+    def resume(self, mine: Callable[[Point], bool]) -> None:
+        """Show a training of points of `mine` that goes on: the cell of the panel that began it was run again."""
+        going_on = self.worker.latest
+        if going_on is not None and all(map(mine, going_on.points)):
+            self.follow(going_on)
 
     def show(self, wish: Wish) -> None:
         """Write into the panel how far a wish is; one that another has followed says nothing any more."""
@@ -153,23 +156,31 @@ def loss_curve(wish: Wish) -> str:
         return ""
     top = max(max(losses) for losses in runs) or 1.0
     steps = max(wish.steps, *(len(losses) for losses in runs), 2)
-    lines = [polyline(losses, steps, top, last=losses is runs[-1]) for losses in runs]
+    scaled = partial(polyline, steps=steps, top=top)
+    lines = [scaled(running_mean(losses), colour=COLOURS["frozen"], width=1.5) for losses in runs[:-1]]
+    lines += [scaled(runs[-1], colour=COLOURS["learned"], width=0.8)]
+    lines += [scaled(running_mean(runs[-1]), colour=COLOURS["learned"], width=2.5)]
     words = f"Loss of run {len(wish.losses)}: {runs[-1][0]:.2f} at its first step, {runs[-1][-1]:.2f} now."
     return (
         f"<svg role='img' aria-label='{words}' viewBox='-46 -16 {WIDE + 60} {HIGH + 46}' fill='currentColor' "
         f"font-size='12' style='width:100%;max-width:{WIDE + 60}px'>"
         f"<path d='M0 0V{HIGH}H{WIDE}' fill='none' stroke='currentColor'/>"
         f"<text x='-6' y='8' text-anchor='end'>{top:.1f}</text><text x='-6' y='{HIGH}' text-anchor='end'>0</text>"
-        f"<text x='6' y='-4'>loss</text><text x='{WIDE}' y='{HIGH + 16}' text-anchor='end'>step {steps}</text>"
+        f"<text x='6' y='-4'>loss; thick: mean of the last {SMOOTH} steps</text>"
+        f"<text x='{WIDE}' y='{HIGH + 16}' text-anchor='end'>step {steps}</text>"
         f"{''.join(lines)}</svg>"
     )
 
 
-def polyline(losses: Sequence[float], steps: int, top: float, last: bool) -> str:
-    """A run's losses as a line; the run of now is coloured and thick, the others grey."""
+def running_mean(losses: Sequence[float]) -> list[float]:
+    """The mean of the last SMOOTH losses at each step: single batches jump."""
+    return [fmean(losses[max(0, i + 1 - SMOOTH) : i + 1]) for i in range(len(losses))]
+
+
+def polyline(losses: Sequence[float], steps: int, top: float, colour: str, width: float) -> str:
+    """Losses as a line, with no more points than can be seen."""
     stride = -(-len(losses) // 300)
     places = " ".join(
         f"{WIDE * i / (steps - 1):.1f},{HIGH * (1 - losses[i] / top):.1f}" for i in range(0, len(losses), stride)
     )
-    colour, width = (COLOURS["learned"], 2.2) if last else (COLOURS["frozen"], 1.2)
     return f"<polyline points='{places}' fill='none' stroke='{colour}' stroke-width='{width}'/>"

@@ -13,7 +13,9 @@ function name(panel) {
       set(handle, "aria-label", label);
       set(handle, "aria-valuetext", readout?.textContent); // of a list's slider, ARIA would else say the place in it
     }
-    if (readout?.isContentEditable) {
+    if (readout?.isContentEditable && slider.classList.contains("vlprompt-list")) {
+      readout.contentEditable = "false"; // ipywidgets lets one type there, and takes no notice
+    } else if (readout?.isContentEditable) {
       set(readout, "role", "textbox");
       set(readout, "aria-label", `${label}, as a number`);
     }
@@ -28,17 +30,17 @@ function render({ model, el }) {
   const speak = () => (voice.textContent = model.get("words"));
   model.on("change:words", speak);
 
-  const watch = new MutationObserver(() => name(el.closest(".vlprompt-panel")));
-  const begin = () => {
+  let watch;
+  let waiting = requestAnimationFrame(function begin() {
     const panel = el.closest(".vlprompt-panel");
     if (!panel) return (waiting = requestAnimationFrame(begin)); // not yet on the page
-    watch.observe(panel, { childList: true, subtree: true, characterData: true });
+    watch = new MutationObserver(() => name(panel));
+    watch.observe(panel, { childList: true, subtree: true, characterData: true, attributeFilter: ["contenteditable"] });
     name(panel);
-  };
-  let waiting = requestAnimationFrame(begin);
+  });
   return () => {
     cancelAnimationFrame(waiting);
-    watch.disconnect();
+    watch?.disconnect();
     model.off("change:words", speak);
   };
 }

@@ -116,7 +116,7 @@ class Workbench:
             self.scores(sheet, i, top + 0.09)
         put_words(sheet, 2.1, 4.55, "probability (%);  ❙ with the name alone")
         named = sorted({int(self.gallery.labels[i]) for i in chosen})
-        confusion_table(drawn.add_axes((0.675, 0.22, 0.32, 0.57)), self.last.confusion, self.gallery.classnames, named)
+        confusion_table(sheet, 5.35, 1.05, 2.55, self.last.confusion, self.gallery.classnames, named)
         return drawn
 
     def scores(self, sheet: Axes, i: int, top: float) -> None:
@@ -137,17 +137,21 @@ class Workbench:
             put_words(sheet, left + whole + 0.1, row, f"{100 * now[c]:.0f}", weight=weight)
 
 
-def confusion_table(axes: Axes, confusion: Tensor, names: Sequence[str], chosen: Sequence[int]) -> None:
+def confusion_table(
+    sheet: Axes, left: float, top: float, side: float, confusion: Tensor, names: Sequence[str], chosen: Sequence[int]
+) -> None:
     """Shares of each class's pictures, a row each, by the answer; with many classes only the chosen ones are named."""
     shares = confusion / confusion.sum(dim=1, keepdim=True).clamp(min=1)
-    axes.imshow(shares.numpy(), cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
-    named = list(range(len(names)) if len(names) <= NAMES else chosen)
-    words = [names[c] for c in named]
-    axes.set_xticks(named, words, rotation=40, ha="right", rotation_mode="anchor", fontsize=8, parse_math=False)
-    axes.set_yticks(named, words, fontsize=8, parse_math=False)
-    axes.set_title("all test pictures; right on the diagonal", fontsize=8, loc="right")
-    axes.set_ylabel("pictures of", fontsize=8)
-    axes.set_xlabel("are called", fontsize=8)
+    put_picture(sheet, 1 - shares[..., None].expand(-1, -1, 3).numpy(), left, top, side)
+    right, bottom, cell = left + side, top + side, side / len(names)
+    sheet.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color="black", linewidth=0.8)
+    for c in range(len(names)) if len(names) <= NAMES else chosen:
+        at = (c + 0.5) * cell
+        put_words(sheet, left - 0.07, top + at, names[c], ha="right")
+        put_words(sheet, left + at, bottom + 0.08, names[c], ha="right", va="top", rotation=40, rotation_mode="anchor")
+    put_words(sheet, right, top - 0.15, "all test pictures; right on the diagonal", ha="right")
+    put_words(sheet, left - 0.95, top + side / 2, "pictures of", rotation=90, ha="center")
+    put_words(sheet, left + side / 2, bottom + 0.85, "are called", ha="center")
 
 
 def mistakes(confusion: Tensor, names: Sequence[str], most: int = 6) -> str:
@@ -165,10 +169,13 @@ def mistakes(confusion: Tensor, names: Sequence[str], most: int = 6) -> str:
 
 def notice(wrong: str, unknown: Sequence[str]) -> str:
     """What is to be said about the template, as HTML; nothing if there is nothing to say."""
-    said = f"<b>Not shown.</b> {html.escape(wrong)}" if wrong else ""
-    if unknown and not wrong:
-        said = f"Words that this CLIP never met: {html.escape(', '.join(unknown))}."
-    return f'<p role="alert" style="margin:0">{said}</p>' if said else ""
+    if wrong:
+        return f'<p role="alert" style="margin:0"><b>Not shown.</b> {html.escape(wrong)}</p>'
+    if unknown:
+        return (
+            f'<p role="status" style="margin:0">Words that this CLIP never met: {html.escape(", ".join(unknown))}.</p>'
+        )
+    return ""
 
 
 def try_templates(
