@@ -49,6 +49,15 @@ def test_a_line_says_what_is_stored(table, name):
     assert [parameters, base, new, mean] == [words(line[c]) for c in ("parameters", "base", "new", "H")]
 
 
+def test_the_words_are_those_of_the_glossary():
+    glossary = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    defined = dict(re.findall(r"^- \*\*(.+?)\*\* \(.+?\): (.+)$", glossary, re.M))
+    section = README.split("\n## Words\n")[1].split("\n## ")[0]
+    words = dict(re.findall(r"^- \*\*(.+?)\*\*: (.+)$", section, re.M))
+    assert len(words) > 10
+    assert words.items() <= defined.items()
+
+
 def test_the_page_of_all_tables_is_that_of_the_rows():
     spec = importlib.util.spec_from_file_location("make_results", ROOT / "docs/make_results.py")
     make_results = importlib.util.module_from_spec(spec)
