@@ -1,4 +1,7 @@
-"""The lessons with panels, as they are, in JupyterLab: all cells run, and the panel answers the mouse."""
+"""Lessons with panels, as they are, in JupyterLab: all cells run, and the panel answers the mouse.
+
+The other lessons' panels are tested on the page of `vlprompt explore`, and their cells by nbval: this takes its time.
+"""
 
 import shutil
 from pathlib import Path
@@ -11,7 +14,6 @@ from playwright.sync_api import expect
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SLIDERS = {  # one of each lesson's first panel
     "02_clip_zero_shot": "Which of each class",
-    "04_prompts_in_pixels": "Width or side",
     "08_depth_and_length": "Depth J",
 }
 

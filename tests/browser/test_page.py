@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import looks
@@ -32,21 +33,21 @@ HIGH = 1400  # of the page, so that a whole panel is seen
 
 
 @pytest.fixture(scope="module")
-def address(jupyter_home):
-    """`vlprompt explore` as somebody would call it."""
+def explore(jupyter_home):
+    """`vlprompt explore` as somebody would call it: its process and its address."""
     command = [sys.executable, "-m", "vlprompt", "explore", "--port", "0", "--no-browser"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(jupyter_home))
-    yield re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())[0]
+    yield process, re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())[0]
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "ended\n")
 
 
 @pytest.fixture(scope="module", params=THEMES)
-def shown(chromium, address, request):
+def shown(chromium, explore, request):
     """The page in a theme, one for all tests of it."""
     with watch(chromium, HIGH) as watched:
-        watched.page.goto(f"{address}?theme={request.param}")
+        watched.page.goto(f"{explore[1]}?theme={request.param}")
         expect(watched.page.locator(".vlprompt-panel")).to_be_visible()
         yield watched, request.param
 
@@ -144,3 +145,23 @@ def test_the_next_picture_on_which_methods_disagree(page):
     panel.says(re.compile(r"Right: .+\. Wrong: .+\. In layer 12"))
     panel.slider("Attention in layer").press("Home")
     panel.says("In layer 1 the class token gives")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how processes are listed is known for Linux only")
+def test_a_page_that_is_left_takes_its_kernel_along(chromium, explore):
+    process, address = explore
+    before = kernels(process)
+    with watch(chromium) as watched:
+        watched.page.goto(address)
+        expect(watched.page.locator(".vlprompt-panel")).to_be_visible()
+        assert len(kernels(process) - before) == 1
+        watched.page.goto("about:blank")
+        end = time.monotonic() + 60
+        while kernels(process) - before and time.monotonic() < end:
+            watched.page.wait_for_timeout(100)  # between two looks at the list of processes
+    assert kernels(process) - before == set()
+    assert watched.troubles == []
+
+
+def kernels(process: subprocess.Popen) -> set[str]:
+    return set(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
