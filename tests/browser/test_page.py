@@ -1,11 +1,12 @@
 """The page of `vlprompt explore`: every panel used, at several widths, in both themes, and for a screen reader.
 
-`VLPROMPT_PICTURES=docs/panels python -m pytest -m slow tests/browser/test_page.py` keeps a picture of each panel.
+`VLPROMPT_PICTURES=docs/panels python -m pytest -m slow tests/browser/test_page.py` keeps two pictures of each panel.
 """
 
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,14 +88,15 @@ def test_a_panel_is_readable_at_every_width_and_its_controls_have_names(page, sh
 
 
 def keep(panel: OnPage, folder: Path, name: str, width: int) -> None:
-    """A picture of the panel, small; into the folder of the README's pictures if that is asked for."""
-    folder = Path(os.environ.get("VLPROMPT_PICTURES", folder))
-    folder.mkdir(parents=True, exist_ok=True)
+    """A picture of the panel, small; where it is asked for, two of each panel also among those of the README."""
     picture = Image.open(io.BytesIO(panel.where.screenshot())).convert("RGB")
-    picture.quantize(200, dither=Image.Dither.NONE).save(folder / name, optimize=True)
-    assert (folder / name).stat().st_size < 150_000
+    file = folder / name
+    picture.quantize(200, dither=Image.Dither.NONE).save(file, optimize=True)
+    assert file.stat().st_size < 150_000
     assert picture.width <= width
     assert len(picture.getcolors(1 << 24)) > 20  # something is drawn
+    if "VLPROMPT_PICTURES" in os.environ and name.endswith(("wide-light.png", "narrow-dark.png")):
+        shutil.copy(file, Path(os.environ["VLPROMPT_PICTURES"], name.replace("-wide-light", "")))
 
 
 def test_the_towers_follow_the_explorers_controls(page):

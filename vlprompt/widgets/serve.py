@@ -66,8 +66,9 @@ def make_server(folder: Path, port: int):
     settings.Voila.update(ip=HOST, port=port, port_retries=0, open_browser=False, connection_dir_root=str(folder))
     settings.Voila.tornado_settings = {
         "allow_remote_access": False,
-        "ws_ping_interval": 0,
-    }  # nothing can be lost on loopback
+        "disable_check_xsrf": True,  # Voilà's page cannot end its kernel else (its issue 1458); ids are not guessed
+        "ws_ping_interval": 0,  # on loopback no connection is lost unseen
+    }
     settings.Voila.log_level = "ERROR"
     settings.VoilaConfiguration.update(
         allow_template_override="NO", file_allowlist=[], extension_allowlist=list(EXTENSIONS)
