@@ -1,4 +1,4 @@
-"""The checks of lessons 08 and 09 on answers of one's own: a map, a method, a folder of pictures, a report."""
+"""The checks of answers of one's own: labels, a template, a plan, a map, a method, a folder of pictures, a report."""
 
 from functools import partial
 
@@ -9,6 +9,124 @@ from photos import album, photo
 
 from vlprompt import checks
 from vlprompt.methods import CoOp, LanguageOnly, ZeroShot
+from vlprompt.nlp.read import read_template
+
+# ---- labels of one's own ------------------------------------------------------------------------
+
+TOPICS = {"sport": ["football"], "food": ["a meal", "cooking"]}
+MINE = [("She scored.", "sport"), ("The soup was hot.", "food")] * 3
+ABOUT = "[X] This is about [Z]."
+
+
+def looks_for_soup(sentences, template, verbalizer):
+    """In place of the language model, with the library's own errors."""
+    read_template(template)
+    return ["food" if "soup" in text else "sport" for text in sentences]
+
+
+@pytest.mark.parametrize("topics", [TOPICS, {"football": "sport", "cooking": "food"}])
+def test_labels_that_fit_pass_and_the_right_ones_are_counted(topics, capsys):
+    pairs = [*MINE, ("We ran.", "food")]
+    assert checks.labels_of_mine(lambda: (ABOUT, topics, pairs), looks_for_soup) == 6
+    assert capsys.readouterr().out == "right: 6 of 7\npassed: labels_of_mine\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (TOPICS, "return three things"),
+        ((ABOUT, TOPICS, MINE[:4]), "4 sentences say little"),
+        (("This is about [Z].", TOPICS, MINE), r"holds \[X\] once"),
+        ((ABOUT, {"sport": ["football"]}, MINE), "two labels or more"),
+        ((ABOUT, {"positive": ["good"], "negative": ["bad"]}, MINE), "labels of another kind"),
+        ((ABOUT, {"sport": ["football"], "music": ["a song"]}, MINE), "'food' is no label"),
+        (None, "returns nothing"),
+    ],
+)
+def test_labels_that_do_not_fit(answer, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.labels_of_mine(lambda: answer, looks_for_soup)
+
+
+# ---- a template of one's own --------------------------------------------------------------------
+
+NAMES = ["cat", "dog"]
+
+
+def test_a_template_that_fits_passes_and_its_unknown_words_are_named(capsys):
+    backbone = clip()
+    table = backbone.text.token_embedding.weight
+    before = table.clone()
+    try:
+        table[backbone.token_ids("photo")] = 0
+        assert checks.template_of_mine(lambda: "a photo of a {}.", backbone, NAMES) == ["photo"]
+        assert checks.template_of_mine(lambda: "the {}", backbone, NAMES) == []
+        assert not checks.knows(backbone, "a photo")
+        assert checks.knows(backbone, "a cat")
+    finally:
+        table.copy_(before)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["words that this CLIP never met: photo", "passed: template_of_mine"]
+    assert lines[2] == "words that this CLIP never met: none"
+
+
+@pytest.mark.parametrize(
+    ("template", "hint"),
+    [
+        ("a photo of a plant", r"one \{\} for the class name"),
+        ("a {} and a {}", r"one \{\} for the class name"),
+        ("a photo of a {}" + " which is very green" * 9, "too long"),
+        (None, "returns nothing"),
+    ],
+)
+def test_a_template_that_does_not_fit(template, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.template_of_mine(lambda: template, clip(), NAMES)
+
+
+# ---- a plan and a task of one's own ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", [{"depth": 2, "length": 3}, {"length": 1, "depth": 1}])
+def test_a_plan_within_the_budget_passes(plan, capsys):
+    assert checks.plan_of_mine(lambda: plan, clip(), 200) == plan
+    used = plan["depth"] * plan["length"] * 32
+    assert capsys.readouterr().out == f"your tokens hold {used} of 200 numbers\npassed: plan_of_mine\n"
+
+
+@pytest.mark.parametrize(
+    ("plan", "hint"),
+    [
+        ({"depth": 2, "length": 4}, "256 numbers are more than the 200"),
+        ({"depth": 3, "length": 1}, "a depth of 3, but there are 2 layers"),
+        ({"depth": 0, "length": 1}, "a depth of 0"),
+        ({"depth": 1, "length": 0}, "a length of 0"),
+        ({"depth": 1.0, "length": 2}, "two whole numbers"),
+        ({"depth": 1}, "two whole numbers"),
+        (None, "returns nothing"),
+    ],
+)
+def test_a_plan_that_cannot_be(plan, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.plan_of_mine(lambda: plan, clip(), 200)
+
+
+def test_a_task_that_the_lesson_left_out_passes(capsys):
+    assert checks.task_of_mine(lambda: "flags") == "flags"
+    assert checks.task_of_mine(lambda: "textures") == "textures"
+    assert capsys.readouterr().out == "passed: task_of_mine\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("where", "looked at where already"), ("cats", "there is no task 'cats'"), (None, "returns nothing")],
+)
+def test_a_task_that_does_not_count(name, hint):
+    with pytest.raises(AssertionError, match=hint):
+        checks.task_of_mine(lambda: name)
+
+
+# ---- a map, a method, a report and a folder of one's own ---------------------------------------------
 
 POINTS = {(1, 2): (60.0, 55.0), (3, 2): (62.0, 56.5), (9, 2): (64.0, 57.0), (9, 8): (65.0, 52.0)}
 SURFACE = {"task": "plants", "guess": (3, 2), "points": POINTS}
