@@ -1,9 +1,9 @@
 """The README's table of results, and the page of all tables, are what the stored rows say, to the digit."""
 
-import importlib.util
 import re
 from pathlib import Path
 
+import make_results
 import pytest
 
 from vlprompt.experiments import base_to_new
@@ -59,7 +59,4 @@ def test_the_words_are_those_of_the_glossary():
 
 
 def test_the_page_of_all_tables_is_that_of_the_rows():
-    spec = importlib.util.spec_from_file_location("make_results", ROOT / "docs/make_results.py")
-    make_results = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_results)
     assert make_results.PAGE.read_text(encoding="utf-8") == make_results.page()

@@ -1,6 +1,6 @@
 """The map of the methods, `docs/methods.md`: its tables, and its picture, made from the methods themselves.
 
-`python -m vlprompt.method_map` writes both anew; a test does the same and compares.
+`python docs/make_methods.py` writes both anew; a test does the same and compares.
 """
 
 import sys
@@ -10,19 +10,20 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from map_drawing import draw_map
 from torch import nn
 
 from vlprompt import methods
 from vlprompt.backbone import Backbone, load
-from vlprompt.drawing_map import draw_map
 from vlprompt.evaluate import keep_features
 from vlprompt.flops import spent
+from vlprompt.lesson import ROAD
 from vlprompt.methods import METHODS, count
-from vlprompt.paths import PACKAGE, replace_whole
+from vlprompt.paths import replace_whole
 from vlprompt.plots import save
 
-DOCS = PACKAGE.parent / "docs"
-BEGIN, END = "<!-- table {}: made by python -m vlprompt.method_map -->", "<!-- end of table {} -->"
+DOCS = Path(__file__).resolve().parent
+BEGIN, END = "<!-- table {}: made by python docs/make_methods.py -->", "<!-- end of table {} -->"
 NAMES = ["cat", "dog", "house", "tree", "boat", "river", "apple", "key"]
 IMAGES = 16  # of the step that is counted
 
@@ -180,8 +181,6 @@ def tables(tiny: Backbone, large: Backbone) -> dict[str, list[str]]:
 
 def lesson_link(number: str) -> str:
     """The link to a lesson's notebook, by its number."""
-    from vlprompt.lesson import ROAD
-
     name = next(name for name, *_ in ROAD if name.startswith(number))
     return f"[{number}](../notebooks/{name}.ipynb)"
 
