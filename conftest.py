@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 from hypothesis import settings
@@ -21,6 +22,9 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Before anything imports torch, and before any kernel starts: kernels inherit this environment."""
+    # A shell starts what runs in the background with Ctrl-C ignored; the children that tests interrupt would inherit it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     kernels = bool(config.getoption("--nbval", default=False) or config.getoption("--nbval-lax", default=False))
     os.environ.update({k: v for k, v in ENVIRONMENT.items() if kernels or k not in ONLY_FOR_KERNELS})
     if kernels:
