@@ -22,7 +22,7 @@ def pytest_addoption(parser) -> None:
 
 def pytest_configure(config) -> None:
     """Before anything imports torch, and before any kernel starts: kernels inherit this environment."""
-    # A shell starts what runs in the background with Ctrl-C ignored; the children that tests interrupt would inherit it.
+    # A shell starts what runs in the background with Ctrl-C ignored, and children that tests interrupt inherit it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     kernels = bool(config.getoption("--nbval", default=False) or config.getoption("--nbval-lax", default=False))
