@@ -74,7 +74,8 @@ def test_only_the_points_that_kill_their_workers_fail(killers, jobs, monkeypatch
 def test_points_on_processes_outlive_a_worker_that_is_killed(tmp_path):
     results = list(on_this_machine(NUMBERS, partial(workmen.deadly_once, tmp_path), 2))
     assert sorted(results) == sorted(SQUARES.items())
-    assert sum(runs(tmp_path, n) for n in NUMBERS) <= len(NUMBERS) + 2  # only what was in work is done again
+    # What was in work on the two is done again, and a result that was on its way when the pool broke.
+    assert sum(runs(tmp_path, n) for n in NUMBERS) <= len(NUMBERS) + 3
     assert os.getpid() not in processes(tmp_path)
     assert len(processes(tmp_path)) >= 3
 
