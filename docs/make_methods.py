@@ -181,7 +181,7 @@ def tables(tiny: Backbone, large: Backbone) -> dict[str, list[str]]:
 
 def lesson_link(number: str) -> str:
     """The link to a lesson's notebook, by its number."""
-    name = next(name for name, *_ in ROAD if name.startswith(number))
+    name = next(name for name, _ in ROAD if name.startswith(number))
     return f"[{number}](../notebooks/{name}.ipynb)"
 
 
@@ -207,7 +207,7 @@ def main(arguments: Iterable[str] = ()) -> None:
     text = put_tables(page.read_text(encoding="utf-8"), tables(tiny, load("ViT-B-16", pretrained="random")))
     with replace_whole(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    figure, _ = draw_map([(e.name, e.make(tiny, NAMES, **e.options), f"`{e.formula}`") for e in ENTRIES])
+    figure, _ = draw_map([(e.name, e.make(tiny, NAMES, **e.options), e.formula) for e in ENTRIES])
     save(figure, folder / "methods.png")
 
 

@@ -23,7 +23,7 @@ def draw_map(entries: Sequence[tuple[str, nn.Module, str]]) -> tuple[Figure, dic
         name, method, formula = entry
         axes.set(xlim=(0, 44), ylim=(0, 48))
         axes.axis("off")
-        axes.set_title(f"{name}\n{formula.strip('`')}", fontsize=8.5)
+        axes.set_title(f"{name}\n{formula}", fontsize=8.5)
         shown[name] = draw_panel(axes, method)
     for axes in drawn.axes[len(entries) :]:
         axes.remove()
